@@ -30,7 +30,7 @@ unsigned os_fiber_count(void);
 /* Session id of this fiber, put first in every log line; 0 for none. Never reused while running. */
 uint32_t os_fiber_sid(void);
 
-void os_yield(void);         /* BLOCKS until every other runnable fiber had its turn */
+void os_yield(void);          /* BLOCKS until every other runnable fiber had its turn */
 void os_sleep(os_time until); /* BLOCKS */
 
 struct os_waitq {
@@ -58,8 +58,10 @@ struct os_queue {
 	bool closed;
 };
 void os_queue_init(struct os_queue *q, void **slots, size_t cap);
-MUST_CHECK int os_queue_put(struct os_queue *q, void *item, os_time deadline);  /* BLOCKS when full */
-MUST_CHECK int os_queue_get(void **item, struct os_queue *q, os_time deadline); /* BLOCKS when empty; ERR_CLOSED */
+MUST_CHECK int os_queue_put(
+	struct os_queue *q, void *item, os_time deadline); /* BLOCKS when full */
+MUST_CHECK int os_queue_get(
+	void **item, struct os_queue *q, os_time deadline); /* BLOCKS when empty; ERR_CLOSED */
 void os_queue_close(struct os_queue *q);
 
 #endif

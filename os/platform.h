@@ -39,7 +39,8 @@ NORETURN void plat_exit(int code);
 void plat_backtrace(void);
 
 /* ---- memory ---- */
-/* A stack of `n` bytes with a guard page below it; touched pages only are backed. NULL: none left. */
+/* A stack of `n` bytes with a guard page below it; touched pages only are backed. NULL: none left.
+ */
 void *plat_stack_alloc(size_t n);
 void plat_stack_free(void *low, size_t n);
 /* Bytes of memory the machine has and has free now, for status and for refusing work early. */
@@ -51,7 +52,8 @@ struct plat_nic {
 	uint16_t mtu;
 };
 /* ERR_NOENT past the last one. `ready` is called from plat_poll when frames may be waiting. */
-MUST_CHECK int plat_nic_open(struct plat_nic *out, unsigned index, void (*ready)(void *), void *ctx);
+MUST_CHECK int plat_nic_open(
+	struct plat_nic *out, unsigned index, void (*ready)(void *), void *ctx);
 /* One whole Ethernet frame; gathers. ERR_BUSY when the ring is full: try after plat_poll. */
 struct plat_iov {
 	const void *p;
@@ -79,7 +81,8 @@ struct plat_blk_req {
 };
 /* ERR_NOENT past the last device. Size in bytes. */
 MUST_CHECK int plat_blk_open(uint64_t *size_bytes, unsigned index);
-/* ERR_BUSY when the queue is full: try after plat_poll. On unix may call done() before it returns. */
+/* ERR_BUSY when the queue is full: try after plat_poll. On unix may call done() before it returns.
+ */
 MUST_CHECK int plat_blk_submit(unsigned index, struct plat_blk_req *req);
 /*
  * Submit and poll this one device until the request is complete, running no other
@@ -87,7 +90,8 @@ MUST_CHECK int plat_blk_submit(unsigned index, struct plat_blk_req *req);
  */
 MUST_CHECK int plat_blk_sync(unsigned index, struct plat_blk_req *req);
 
-/* ---- boot arguments: "key=value key=value", the same syntax from a kernel command line and argv ---- */
+/* ---- boot arguments: "key=value key=value", the same syntax from a kernel command line and argv
+ * ---- */
 const char *plat_args(void);
 /* os/main.c: what the platform calls once it stands. Never returns. */
 NORETURN void os_start(void);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A block device: `virt` a virtio disk, `unix` a file of fixed size named by the boot
+ * argument `disk0=PATH` (the same bytes serve both). Tests have an in-memory one and one
+ * that fails or loses unflushed writes, so it is a struct of functions.
+ */
+#ifndef OS_DISK_H
+#define OS_DISK_H
+
+#include "os/fiber.h"
+
+#define OS_SECTOR_BYTES 512
+
+struct os_disk;
+struct os_disk_ops {
+	/* Multiples of OS_SECTOR_BYTES, inside the disk; 0 or ERR_IO. BLOCKS this fiber only. */
+	int (*read)(struct os_disk *, uint64_t offset, void *p, size_t n);
+	int (*write)(struct os_disk *, uint64_t offset, const void *p, size_t n);
+	/* When it returns 0, every write completed before the call is on stable storage. BLOCKS. */
+	int (*flush)(struct os_disk *);
+	/*
+	 * Read-only view of [offset, offset+n), kept coherent with write(); pages come and go
+	 * behind it. Page-aligned. NULL when this kind of disk cannot (see store/lmdb_shim.h).
+	 */
+	void *(*map)(struct os_disk *, uint64_t offset, uint64_t n);
+	void (*unmap)(struct os_disk *, void *at, uint64_t n);
+	void (*close)(struct os_disk *);
+};
+struct os_disk {
+	const struct os_disk_ops *ops;
+	uint64_t size_bytes;
+};
+
+/* The machine's disk number `index`; ERR_NOENT when there is none. */
+MUST_CHECK int os_disk_open(struct os_disk **out, unsigned index);
+/*
+ * A file as a disk (unix only). With size_bytes > 0 the file is made, sparse, if absent; an
+ * existing one keeps its size. Takes an advisory lock; ERR_BUSY when another process has it.
+ */
+MUST_CHECK int os_disk_file(struct os_disk **out, const char *path, uint64_t size_bytes);
+
+MUST_CHECK int os_disk_read(struct os_disk *d, uint64_t offset, void *p, size_t n);
+MUST_CHECK int os_disk_write(struct os_disk *d, uint64_t offset, const void *p, size_t n);
+MUST_CHECK int os_disk_flush(struct os_disk *d);
+void os_disk_close(struct os_disk *d);
+
+#endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets alloca strncpy strncat
 
 #endif

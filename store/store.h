@@ -226,6 +226,7 @@ MUST_CHECK int store_log(struct store *s, const struct store_oid *from, struct s
 /* Called, in the committing fiber, after a group that moved `ref` is durable. Must not BLOCK. */
 typedef void store_watch_fn(void *ctx, struct str ref, const struct store_oid *commit);
 MUST_CHECK int store_watch(struct store *s, store_watch_fn *fn, void *ctx);
+void store_unwatch(struct store *s, store_watch_fn *fn, void *ctx); /* absent is fine */
 
 /* ---- verify, pack ---- */
 struct store_verify {

@@ -5,7 +5,8 @@
  * has logged in lately (behind user networking that is every local client) has a far larger
  *allowance.
  *
- *	os_sleep(id_guard_delay(g, user, &peer));       before the check, 0 for the innocent
+ *	err = id_guard_delay(&wait, g, user, &peer);    ERR_DENIED: refuse unseen
+ *	os_sleep(os_after(wait));                       0 for the innocent
  *	err = id_login(&who, reg, user, password);
  *	id_guard_result(g, user, &peer, err == 0);
  */

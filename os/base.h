@@ -66,8 +66,8 @@ const char *err_name(int err);
  */
 int err_set(int err, const char *fmt, ...) PRINTF(2, 3);
 
-/* The last sentence set in this fiber; err_name(err) when none was. Borrowed until the next
- * err_set. */
+/* The last sentence set in this fiber if it was set for `err`, else err_name(err). Borrowed until
+ * the next err_set. */
 const char *err_text(int err);
 
 /* A broken invariant: prints where and why with a backtrace, ends the program with a crash code. */

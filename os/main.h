@@ -25,6 +25,12 @@ int os_main(void); /* runs in a fiber */
 void os_stop_wait(void);
 bool os_stopping(void);
 
+/*
+ * For host programs and tests, which have a main() of their own: run fn(arg) as the first
+ * fiber until it returns; other fibers still running are dropped then. Its result.
+ */
+int os_run(int (*fn)(void *), void *arg);
+
 #define OS_MANIFEST(text) \
 	const struct { \
 		uint32_t namesz, descsz, type; \

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#include "os/fiber_impl.h"
+#include "os/main.h"
+#include "os/platform.h"
+
+bool os_stopping(void)
+{
+	return plat_stop_requested();
+}
+
+struct stop_wait {
+	struct os_stop_hook hook;
+	struct os_waitq q;
+};
+
+static void stop_wake(struct os_stop_hook *h)
+{
+	os_wake_all(&((struct stop_wait *)h)->q);
+}
+
+void os_stop_wait(void)
+{
+	struct stop_wait w = { .hook.fn = stop_wake, .q = OS_WAITQ };
+
+	os_stop_hook_add(&w.hook);
+	while (!os_stopping())
+		if (os_wait(&w.q, OS_FOREVER) < 0)
+			break;
+	os_stop_hook_del(&w.hook);
+}
+
+int os_run(int (*fn)(void *), void *arg)
+{
+	return os_sched_run(fn, arg);
+}

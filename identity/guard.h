@@ -2,8 +2,7 @@
 /*
  * Against guessing: after failures, an account and an address have to wait before their next try.
  * Success is never slowed by other people's failures from another address, and an address that
- * has logged in lately (behind user networking that is every local client) has a far larger
- *allowance.
+ * has logged in lately (behind user networking that is every local client) has a far larger allowance.
  *
  *	err = id_guard_delay(&wait, g, user, &peer);    ERR_DENIED: refuse unseen
  *	os_sleep(os_after(wait));                       0 for the innocent

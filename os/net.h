@@ -84,6 +84,11 @@ void os_reader_init(struct os_reader *r, struct os_stream *s, void *room, size_t
 MUST_CHECK int os_read_line(struct str *line, struct os_reader *r, os_time deadline);
 /* BLOCKS for 1..max buffered bytes, borrowed until the next call; ERR_CLOSED at the end. */
 MUST_CHECK int os_read_some(struct str *bytes, struct os_reader *r, size_t max, os_time deadline);
+/* Give the last `n` bytes of what was just read back, to be read again. */
+static inline void os_reader_unread(struct os_reader *r, size_t n)
+{
+	r->at -= n;
+}
 /* Bytes already here, so that a read does not wait. Also true at the end of the stream. */
 bool os_reader_ready(const struct os_reader *r);
 

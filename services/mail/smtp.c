@@ -44,7 +44,8 @@ int smtp_line(struct str *line, struct smtp *s)
 			return err;
 		err = os_read_line(line, &s->in, os_after(SMTP_IDLE));
 		if (err == 0 && line->n <= SMTP_LINE_BYTES_MAX) {
-			while (line->n > 0 && (line->p[line->n - 1] == '\n' || line->p[line->n - 1] == '\r'))
+			while (line->n > 0 &&
+				(line->p[line->n - 1] == '\n' || line->p[line->n - 1] == '\r'))
 				line->n--;
 			return 0;
 		}
@@ -105,7 +106,8 @@ static int hello(struct smtp *s, struct str arg, bool esmtp)
 		smtp_reply(s, "250 %.*s", STR_ARG(s->config->hostname));
 		return 0;
 	}
-	smtp_reply(s, "250-%.*s greets %s", STR_ARG(s->config->hostname), os_addr_ip(peer, &s->stream->peer));
+	smtp_reply(s, "250-%.*s greets %s", STR_ARG(s->config->hostname),
+		os_addr_ip(peer, &s->stream->peer));
 	smtp_reply(s, "250-PIPELINING");
 	smtp_reply(s, "250-SIZE %llu", (unsigned long long)s->config->message_max_bytes);
 	smtp_reply(s, "250-8BITMIME");
@@ -180,7 +182,8 @@ static bool mail_params(struct smtp *s, const struct smtp_path *path)
 				return bad(s, "501 5.5.4 BODY is 7BIT or 8BITMIME"), true;
 		} else if (!(str_ieq(p->key, STR("AUTH")) && s->kind != SMTP_MX)) {
 			s->errors++;
-			smtp_reply(s, "555 5.5.4 parameter %.*s is not offered", STR_ARG(str_sub(p->key, 0, 40)));
+			smtp_reply(s, "555 5.5.4 parameter %.*s is not offered",
+				STR_ARG(str_sub(p->key, 0, 40)));
 			return true;
 		}
 	}
@@ -203,7 +206,8 @@ static int verb_mail(struct smtp *s, struct str arg)
 	err = smtp_path(&path, &s->a, arg, STR("FROM:"));
 	if (err < 0) {
 		s->errors++;
-		smtp_reply(s, err == ERR_UNSUPPORTED ? "553 5.6.7 %s" : "501 5.1.7 MAIL: %s", err_text(err));
+		smtp_reply(s, err == ERR_UNSUPPORTED ? "553 5.6.7 %s" : "501 5.1.7 MAIL: %s",
+			err_text(err));
 		return 0;
 	}
 	if (mail_params(s, &path))
@@ -221,7 +225,8 @@ static int rcpt_refused(struct smtp *s, struct str address, int err)
 	s->rcpt_refused = true;
 	if (err == ERR_UNSUPPORTED && s->user[0]) {
 		why = "other-domain";
-		smtp_reply(s, "550 5.7.1 sending to other domains is not built yet, only %.*s is served",
+		smtp_reply(s,
+			"550 5.7.1 sending to other domains is not built yet, only %.*s is served",
 			STR_ARG(id_domain(s->config->registry)));
 	} else if (err == ERR_UNSUPPORTED) {
 		why = "relay";
@@ -234,7 +239,8 @@ static int rcpt_refused(struct smtp *s, struct str address, int err)
 	} else {
 		smtp_reply(s, "451 4.3.0 %s, try again later", err_name(err));
 	}
-	os_log(OS_INFO, "svc=smtp event=rcpt result=refused why=%s rcpt=%.*s", why, STR_ARG(address));
+	os_log(OS_INFO, "svc=smtp event=rcpt result=refused why=%s rcpt=%.*s", why,
+		STR_ARG(address));
 	return 0;
 }
 
@@ -299,7 +305,9 @@ static int verb_vrfy(struct smtp *s, struct str arg)
 static int verb_help(struct smtp *s, struct str arg)
 {
 	(void)arg;
-	smtp_reply(s, "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT, see RFC 5321");
+	smtp_reply(s,
+		"214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT, see "
+		"RFC 5321");
 	return 0;
 }
 
@@ -377,7 +385,8 @@ void smtp_session(const struct smtp_config *config, enum smtp_kind kind, struct 
 	struct smtp *s;
 	int err;
 
-	if (kind == SMTP_SUBMISSIONS && (err = os_tls_accept(&stream, config->tls, stream, os_after(60 * OS_SEC))) < 0) {
+	if (kind == SMTP_SUBMISSIONS &&
+		(err = os_tls_accept(&stream, config->tls, stream, os_after(60 * OS_SEC))) < 0) {
 		os_log(OS_INFO, "svc=smtp event=tls result=failed why=\"%s\"", err_text(err));
 		return;
 	}
@@ -398,7 +407,8 @@ void smtp_session(const struct smtp_config *config, enum smtp_kind kind, struct 
 	converse(s);
 	smtp_reset(s);
 	if (s->stream) {
-		err = os_flush(&s->out); /* the last words; nobody to tell when they do not arrive */
+		err = os_flush(
+			&s->out); /* the last words; nobody to tell when they do not arrive */
 		(void)err;
 		os_stream_close(s->stream);
 	}

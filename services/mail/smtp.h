@@ -26,8 +26,8 @@ struct smtp_config {
 	struct mail *mail;
 	struct id_registry *registry;
 	struct id_guard *guard;
-	struct os_tls *tls;       /* NULL: none, and then no AUTH either */
-	struct str hostname;      /* what the greeting says */
+	struct os_tls *tls;  /* NULL: none, and then no AUTH either */
+	struct str hostname; /* what the greeting says */
 	uint64_t message_max_bytes;
 };
 /* One connection from greeting to end. BLOCKS; closes the stream. */

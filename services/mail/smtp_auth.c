@@ -33,7 +33,8 @@ static int ask(struct str *out, struct arena *a, struct smtp *s, const char *cha
 	return err < 0 ? err : answer(out, a, s, line);
 }
 
-static int plain(struct str *login, struct str *password, struct arena *a, struct smtp *s, struct str initial)
+static int plain(struct str *login, struct str *password, struct arena *a, struct smtp *s,
+	struct str initial)
 {
 	struct str msg, authzid;
 	int err = initial.n > 0 ? answer(&msg, a, s, initial) : ask(&msg, a, s, "");
@@ -52,7 +53,8 @@ static int plain(struct str *login, struct str *password, struct arena *a, struc
 	return 0;
 }
 
-static int login_words(struct str *login, struct str *password, struct arena *a, struct smtp *s, struct str initial)
+static int login_words(struct str *login, struct str *password, struct arena *a, struct smtp *s,
+	struct str initial)
 {
 	int err = initial.n > 0 ? answer(login, a, s, initial) : ask(login, a, s, "VXNlcm5hbWU6");
 
@@ -74,11 +76,13 @@ static int check(struct smtp *s, struct str login, struct str password)
 	}
 	if (err == 0) {
 		memcpy(s->user, who.user, sizeof(s->user));
-		os_log(OS_INFO, "svc=smtp event=login result=ok user=%s client=%s peer=%s", who.user, who.client, peer);
+		os_log(OS_INFO, "svc=smtp event=login result=ok user=%s client=%s peer=%s",
+			who.user, who.client, peer);
 		smtp_reply(s, "235 2.7.0 welcome");
 		return 0;
 	}
-	os_log(OS_WARN, "svc=smtp event=login result=refused user=%.*s peer=%s", STR_ARG(str_sub(login, 0, 64)), peer);
+	os_log(OS_WARN, "svc=smtp event=login result=refused user=%.*s peer=%s",
+		STR_ARG(str_sub(login, 0, 64)), peer);
 	smtp_reply(s, "535 5.7.8 %s", err_text(err));
 	if (++s->failed_logins < FAILED_LOGINS_MAX)
 		return 0;
@@ -94,7 +98,9 @@ int smtp_auth(struct smtp *s, struct str arg)
 
 	if (s->kind == SMTP_MX || !s->stream->secure) {
 		s->errors++;
-		smtp_reply(s, s->kind == SMTP_MX ? "502 5.5.1 log in on the submission port" : "530 5.7.0 say STARTTLS first");
+		smtp_reply(s,
+			s->kind == SMTP_MX ? "502 5.5.1 log in on the submission port"
+					   : "530 5.7.0 say STARTTLS first");
 		return 0;
 	}
 	if (!s->helo.p || s->user[0] || s->has_sender) {

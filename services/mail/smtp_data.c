@@ -8,8 +8,8 @@
 #define DROP_FACTOR 2
 
 static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
-	"Dec" };
+static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
+	"Oct", "Nov", "Dec" };
 
 static void spool_write(struct smtp *s, struct str text)
 {
@@ -37,9 +37,14 @@ static int spool_begin(struct smtp *s)
 		"Received: from %.*s ([%s])\r\n"
 		"\tby %.*s (Allod) with %s id %08x;\r\n"
 		"\t%s, %d %s %d %02d:%02d:%02d +0000\r\n",
-		STR_ARG(s->sender), STR_ARG(s->helo), os_addr_ip(peer, &s->stream->peer), STR_ARG(s->config->hostname),
-		s->user[0] ? "ESMTPSA" : s->stream->secure ? "ESMTPS" : s->esmtp ? "ESMTP" : "SMTP", os_fiber_sid(),
-		days[d.wday], d.day, months[d.month - 1], d.year, d.hour, d.min, d.sec);
+		STR_ARG(s->sender), STR_ARG(s->helo), os_addr_ip(peer, &s->stream->peer),
+		STR_ARG(s->config->hostname),
+		s->user[0]                  ? "ESMTPSA"
+			: s->stream->secure ? "ESMTPS"
+			: s->esmtp          ? "ESMTP"
+					    : "SMTP",
+		os_fiber_sid(), days[d.wday], d.day, months[d.month - 1], d.year, d.hour, d.min,
+		d.sec);
 	err = text.p ? store_spool_write(s->spool, text) : ERR_LIMIT;
 	if (err < 0)
 		s->spool_err = err;
@@ -52,7 +57,8 @@ static void refuse_store(struct smtp *s, int err)
 	if (err == ERR_NOSPACE)
 		smtp_reply(s, "452 4.3.1 no room for the message now, try again later");
 	else
-		smtp_reply(s, "451 4.3.0 the message could not be stored (%s), try again later", err_name(err));
+		smtp_reply(s, "451 4.3.0 the message could not be stored (%s), try again later",
+			err_name(err));
 }
 
 /* True when the text must not be delivered; the refusal is sent. */
@@ -86,8 +92,8 @@ static int deliver_one(struct smtp *s, const char *user, const struct mail_item 
 	err = mail_append(&uid, &validity, acct, STR("INBOX"), item, 1, why);
 	mail_account_close(acct);
 	if (err == 0)
-		os_log(OS_INFO, "svc=smtp event=deliver result=ok user=%s uid=%u bytes=%llu", user, uid,
-			(unsigned long long)item->size_bytes);
+		os_log(OS_INFO, "svc=smtp event=deliver result=ok user=%s uid=%u bytes=%llu", user,
+			uid, (unsigned long long)item->size_bytes);
 	return err;
 }
 
@@ -119,7 +125,9 @@ static bool ready(struct smtp *s)
 	if (s->has_sender && s->rcpt_accepted)
 		return true;
 	s->errors++;
-	smtp_reply(s, s->has_sender && s->rcpt_refused ? "554 5.5.1 no valid recipients" : "503 5.5.1 say MAIL and RCPT first");
+	smtp_reply(s,
+		s->has_sender && s->rcpt_refused ? "554 5.5.1 no valid recipients"
+						 : "503 5.5.1 say MAIL and RCPT first");
 	return false;
 }
 
@@ -130,7 +138,9 @@ int smtp_data(struct smtp *s, struct str arg)
 
 	if (arg.n > 0 || s->spool) {
 		s->errors++;
-		smtp_reply(s, arg.n > 0 ? "501 5.5.4 DATA takes no argument" : "503 5.5.1 DATA and BDAT do not mix");
+		smtp_reply(s,
+			arg.n > 0 ? "501 5.5.4 DATA takes no argument"
+				  : "503 5.5.1 DATA and BDAT do not mix");
 		return 0;
 	}
 	if (!ready(s))
@@ -186,7 +196,10 @@ int smtp_bdat(struct smtp *s, struct str arg)
 	bool last, wanted;
 	int err = bdat_arg(&left, &last, arg);
 
-	if (err < 0 || left > DROP_FACTOR * s->config->message_max_bytes) { /* where the chunk ends is not known, or too far */
+	if (err < 0 ||
+		left > DROP_FACTOR *
+				s->config
+					->message_max_bytes) { /* where the chunk ends is not known, or too far */
 		smtp_reply(s, "421 4.5.4 BDAT takes a size of at most %llu, and LAST",
 			(unsigned long long)s->config->message_max_bytes);
 		return ERR_BAD;
@@ -201,7 +214,8 @@ int smtp_bdat(struct smtp *s, struct str arg)
 
 		if (!os_reader_ready(&s->in) && (err = os_flush(&s->out)) < 0)
 			return err;
-		err = os_read_some(&bytes, &s->in, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES, os_after(SMTP_IDLE));
+		err = os_read_some(&bytes, &s->in, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES,
+			os_after(SMTP_IDLE));
 		if (err < 0)
 			return err;
 		left -= bytes.n;

@@ -231,9 +231,12 @@ static void data_byte(struct str *text, struct smtp_data *d, struct str bytes)
 			*text = STR_NONE;
 			return;
 		}
-		if (d->state != SMTP_AFTER_CR)
+		if (d->state == SMTP_AFTER_CR) {
+			line_end(d);
+		} else { /* no line starts here: a dot that follows ends nothing */
 			fault(d, SMTP_DATA_BARE);
-		line_end(d);
+			d->state = SMTP_IN_LINE;
+		}
 		return;
 	case 0: fault(d, SMTP_DATA_NUL); break;
 	case '.':

@@ -1,0 +1,8 @@
+# The configuration takes the place of upstream's own, so that users need no flag to agree with it.
+ours=(os/tls/mbedtls_config.h)
+recipe() {
+	cp "$top/os/tls/mbedtls_config.h" include/mbedtls/mbedtls_config.h
+	archive mbedtls "-Iinclude -Ilibrary" library/*.c
+	headers . include/mbedtls include/psa
+	rm "$out"/include/CMakeLists.txt 2>/dev/null || true
+}

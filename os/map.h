@@ -41,11 +41,11 @@ void os_map_release(void *at, uint64_t n);
 void os_map_written(unsigned disk, uint64_t offset, const void *p, size_t n);
 
 struct os_map_stats {
-	uint64_t faults;       /* touches that waited for the device */
-	uint64_t pages_read;   /* including read-around */
-	uint64_t evictions;    /* pages forgotten to make room */
-	uint64_t cached_pages; /* in memory now */
-	uint64_t max_pages;    /* bound of cached_pages */
+	uint64_t faults;        /* touches that waited for the device */
+	uint64_t pages_read;    /* including read-around */
+	uint64_t evictions;     /* pages forgotten to make room */
+	uint64_t cached_pages;  /* in memory now */
+	uint64_t max_pages;     /* bound of cached_pages */
 };
 /* All zero where the host's kernel does this (unix). */
 void os_map_stats(struct os_map_stats *out);

@@ -19,7 +19,8 @@
  *
  * On `virt` and `unix-direct` this is os/net/lwip, on `unix` os/net/socket, chosen at link.
  * A unix process finds its real address for a port in the boot argument
- * `listen.<port>=<ip>:<port>`; without one, os_listen uses 127.0.0.1 and the port itself.
+ * `listen.<port>=<ip>:<port>[,<ip>:<port>...]`; without one, os_listen uses 127.0.0.1 and the
+ * port itself.
  */
 #ifndef OS_NET_H
 #define OS_NET_H
@@ -103,7 +104,7 @@ struct os_writer {
 void os_writer_init(struct os_writer *w, struct os_stream *s, void *room, size_t cap, os_time idle);
 void os_write(struct os_writer *w, struct str bytes); /* BLOCKS when the room is full */
 void os_writef(struct os_writer *w, const char *fmt, ...)
-	PRINTF(2, 3);                         /* BLOCKS; at most 1000 bytes */
+	PRINTF(2, 3);                         /* BLOCKS; less than `cap` bytes, else ERR_LIMIT */
 MUST_CHECK int os_flush(struct os_writer *w); /* BLOCKS; the sticky error */
 
 /* ---- TCP ---- */
@@ -112,6 +113,7 @@ MUST_CHECK int os_listen(struct os_listener **out, uint16_t port);
 /* BLOCKS. ERR_CLOSED after os_listener_close or when a stop was requested (os/main.h). */
 MUST_CHECK int os_accept(struct os_stream **out, struct os_listener *l, os_time deadline);
 void os_listener_close(struct os_listener *l);
+uint16_t os_listener_port(const struct os_listener *l); /* the real one, of its first address */
 MUST_CHECK int os_connect(
 	struct os_stream **out, const struct os_addr *to, os_time deadline); /* BLOCKS */
 /* BLOCKS. Addresses of a host name, at most `cap`; *n found. ERR_NOENT when it has none. */

@@ -51,7 +51,7 @@
 	X(chdir, 2) \
 	X(chmod, 2) \
 	X(clone, 38) /* ENOSYS */ \
-	X(dup, 9)    /* EBADF */ \
+	X(dup, 9) /* EBADF */ \
 	X(dup2, 9) \
 	X(dup3, 9) \
 	X(execve, 38) \

@@ -16,6 +16,7 @@ CLANG := clang-19
 TARGET ?= virt# of `make run`
 
 MODES := unix-rel unix-asan virt-rel
+comma := ,
 target_of = $(firstword $(subst -, ,$1))
 
 # ---- sources, by module ----
@@ -117,7 +118,7 @@ libs = $(foreach l,$(call needs_of,$2),build/$1/lib$l.a)
 group = -Wl,--start-group $(filter %.a,$^) $1 -Wl,--end-group
 $(foreach m,$(MODES),$(eval $(call mode_rules,$m)))
 
-link_unix = @mkdir -p $(@D); echo "  LD $@"; $(CC) $(ldflags.$(mode)) -o $@ $(filter %.o,$^) $1 $(call group,$(UNIX_LIBS))
+link_unix = @mkdir -p $(@D); echo "  LD $@"; $(CC) $(ldflags.$(mode)) -o $@ $(filter %.o,$^) $(call group,$(UNIX_LIBS)) $1
 link_virt = $(CC) $(VIRT_LDFLAGS) -o $@ $(filter %.o,$^) $1 $(call group,$(VIRT_LIBS))
 define virt_image
 @mkdir -p $(@D)
@@ -145,10 +146,11 @@ build/allod: build/unix-rel/allod
 	@ln -f $< $@
 
 # ---- tests: one Criterion program per module, one plain program per fuzz target, one image per boot case ----
-fakes := $(wildcard tests/fake/*.c)
+# Criterion brings a libgit2 of its own: it stands last, and ours is hidden from it.
+unit_common := tests/unit_main.c $(wildcard tests/fake/*.c)
 define unit_rules
-build/$1/tests/$2: $(call obj,$1,$(wildcard tests/$2/*.c) $(fakes)) $(call libs,$1,$2)
-	$$(call link_unix,-lcriterion)
+build/$1/tests/$2: $(call obj,$1,$(wildcard tests/$2/*.c) $(unit_common)) $(call libs,$1,$2)
+	$$(call link_unix,-Wl$$(comma)--exclude-libs$$(comma)ALL -lcriterion)
 endef
 $(foreach m,unix-rel unix-asan,$(foreach t,$(test_modules),$(eval $(call unit_rules,$m,$t))))
 all_libs := $(filter-out provisioner,$(LIBS))
@@ -217,9 +219,8 @@ clean: ## remove what was built; the cache of sources and libraries stays
 # ---- compile_commands.json, from the same lists and flags ----
 compdb_entry = {"directory":"$(CURDIR)","file":"$2","arguments":["$(CC)",$(foreach f,$(cflags.$1),"$f",)"-c","$2"]}
 compdb_sources = $(foreach l,$(LIBS),$(filter %.c,$(src.$l.unix))) $(patsubst %,services/%/main.c,$(SERVICES)) \
-	$(wildcard provisioner/main.c tests/fake/*.c tests/fuzz/*.c) $(foreach t,$(test_modules),$(wildcard tests/$t/*.c))
+	$(wildcard provisioner/main.c tests/*.c tests/fake/*.c tests/fuzz/*.c) $(foreach t,$(test_modules),$(wildcard tests/$t/*.c))
 compdb_virt = $(filter-out $(src.os.unix),$(filter %.c,$(src.os.virt))) $(wildcard tests/boot/*/*.c)
-comma := ,
 compile_commands.json: Makefile $(sort $(compdb_sources) $(compdb_virt))
 	@{ echo '['; { $(foreach f,$(sort $(compdb_sources)),echo '$(call compdb_entry,unix-rel,$f)';) \
 		$(foreach f,$(compdb_virt),echo '$(call compdb_entry,virt-rel,$f)';) } | sed '$$!s/$$/,/'; echo ']'; } >$@

@@ -46,8 +46,10 @@ cflags.unix-asan := $(BASE) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
 TP_LIBS := -lgit2 -lz -llmdb -lmbedtls -lsodium -ljansson
-UNIX_LIBS := -Wl,--gc-sections -Lbuild/tp/unix/lib $(TP_LIBS)
+UNIX_LIBS := -Lbuild/tp/unix/lib $(TP_LIBS)
 ldflags.unix-rel  := -g
+# Not for unit tests: nothing refers to Criterion's sections.
+GC := -Wl,--gc-sections
 ldflags.unix-asan := -g -fsanitize=address,undefined
 VIRT_LDFLAGS := -static -nostdlib -no-pie -Wl,-T,os/platform/virt/link.ld -Wl,--gc-sections \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
@@ -78,7 +80,7 @@ tests: all $(unit_tests) $(fuzz_tests) $(boot_tests)
 
 # ---- rules, by mode ----
 tp_ours := $(wildcard third_party/build third_party/lock third_party/virt.cflags third_party/recipes/* \
-	third_party/*/*.h os/libc/syscall_arch.h store/lmdb_shim.h os/tls/mbedtls_config.h os/net/lwip/*.h os/net/lwip/arch/*.h)
+	third_party/libgit2/* os/libc/syscall_arch.h store/lmdb_shim.h os/tls/mbedtls_config.h os/net/lwip/*.h os/net/lwip/arch/*.h)
 $(foreach t,unix virt,$(if $(wildcard build/tp/$t/done),,$(shell rm -f build/tp/$t.ok)))
 build/tp/%.ok: $(tp_ours)
 	@third_party/build $*
@@ -132,16 +134,16 @@ build/virt-rel/%.img: build/virt-rel/%.elf
 
 define service_rules
 build/unix-rel/$1: build/unix-rel/obj/services/$1/main.o $(call libs,unix-rel,$1)
-	$$(call link_unix)
+	$$(call link_unix,$(GC))
 build/unix-asan/$1: build/unix-asan/obj/services/$1/main.o $(call libs,unix-asan,$1)
-	$$(call link_unix)
+	$$(call link_unix,$(GC))
 build/virt-rel/$1.elf: build/virt-rel/obj/services/$1/main.o $(call libs,virt-rel,$1) $(wildcard os/platform/virt/link.*)
 	$$(virt_image)
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rules,$s)))
 
 build/unix-rel/allod: build/unix-rel/obj/provisioner/main.o $(call libs,unix-rel,provisioner)
-	$(call link_unix)
+	$(call link_unix,$(GC))
 build/allod: build/unix-rel/allod
 	@ln -f $< $@
 
@@ -156,7 +158,7 @@ $(foreach m,unix-rel unix-asan,$(foreach t,$(test_modules),$(eval $(call unit_ru
 all_libs := $(filter-out provisioner,$(LIBS))
 fuzz_libs = $(foreach l,$(all_libs),$(if $(src.$l.unix),build/$1/lib$l.a))
 build/unix-asan/fuzz_%: build/unix-asan/obj/tests/fuzz/fuzz_%.o build/unix-asan/obj/tests/fuzz/main.o $(call fuzz_libs,unix-asan)
-	$(call link_unix)
+	$(call link_unix,$(GC))
 define boot_rule
 build/virt-rel/boot/$1.elf: $(call obj,virt-rel,$(wildcard tests/boot/$1/*.c)) $(call libs,virt-rel,os) $(wildcard os/platform/virt/link.*)
 	$$(virt_image)

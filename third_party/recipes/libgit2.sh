@@ -1,6 +1,6 @@
-# Objects, trees, commits, references, merge, diff, packs. Left out: HTTP and SSH transports and the TLS
-# streams behind them; nothing here opens a network connection.
-ours=(third_party/libgit2/git2_features.h)
+# Objects, trees, commits, references, merge, diff, packs. Left out: the transports; nothing here
+# opens a network connection.
+ours=(third_party/libgit2/git2_features.h third_party/libgit2/no_transport.c)
 deps=(zlib)
 recipe() {
 	cp "$here/libgit2/git2_features.h" src/util/
@@ -12,9 +12,9 @@ recipe() {
 		#define SHA1DC_CUSTOM_INCLUDE_SHA1_C "git2_util.h"
 		#define SHA1DC_CUSTOM_INCLUDE_UBC_CHECK_C "git2_util.h"
 	END
-	archive git2 "${def//[$'\n\t']/ }" src/libgit2/*.c \
-		src/libgit2/transports/{credential,credential_helpers,git,local,smart,smart_pkt,smart_protocol,ssh,ssh_exec,ssh_libssh2}.c \
-		src/libgit2/streams/{mbedtls,openssl,openssl_legacy,openssl_dynamic,registry,schannel,socket,stransport,tls}.c \
+	cp "$here/libgit2/no_transport.c" src/libgit2/transport.c
+	archive git2 "${def//[$'\n\t']/ }" src/libgit2/*.c src/libgit2/transports/{credential,ssh,ssh_exec,ssh_libssh2}.c \
+		src/libgit2/streams/{mbedtls,openssl,openssl_legacy,openssl_dynamic,registry,socket,tls}.c \
 		src/util/*.c src/util/allocators/{stdalloc,debugalloc,failalloc}.c src/util/unix/*.c \
 		src/util/hash/{collisiondetect,builtin}.c src/util/hash/sha1dc/*.c src/util/hash/rfc6234/*.c \
 		deps/xdiff/*.c

@@ -95,6 +95,7 @@ void acpi_init(uint64_t rsdp)
 
 	if (rsdp >= 0xe0000 && rsdp < 0xfffe0)
 		xsdt = table_at(get((const uint8_t *)rsdp + 24, 8));
+	acpi.present = xsdt;
 	for (size_t i = 0; xsdt && i + 8 <= xsdt->n - sizeof(*xsdt); i += 8) {
 		const struct table *t = table_at(get(xsdt->body + i, 8));
 		if (t && !memcmp(t->signature, "FACP", 4))

@@ -39,7 +39,7 @@ int plat_entropy(void *p, size_t n)
 	if (n > 256)
 		return ERR_LIMIT;
 	memset(p, 0, n);
-	bool device = virtio_rng_read(p, n);
+	bool device = rng_read(p, n);
 	bool cpu = mix_rdrand(p, n);
 	return device || cpu ? 0 : ERR_UNSUPPORTED;
 }

@@ -114,21 +114,28 @@ static uint64_t *next_table(uint64_t *entry, bool make)
 	return (uint64_t *)(*entry & PTE_ADDR);
 }
 
-uint64_t *page_entry(uint64_t at, bool make)
+uint64_t *table_entry(uint64_t at, bool make)
 {
 	uint64_t *table = pml4;
 
 	if (at >> 47)
 		return NULL;
-	for (unsigned shift = 39; shift > 12; shift -= 9) {
-		uint64_t *entry = &table[at >> shift & 511];
-		if (*entry & PTE_BIG)
-			return entry;
-		table = next_table(entry, make);
+	for (unsigned shift = 39; shift > 21; shift -= 9) {
+		table = next_table(&table[at >> shift & 511], make);
 		if (!table)
 			return NULL;
 	}
-	return &table[at >> 12 & 511];
+	return &table[at >> 21 & 511];
+}
+
+uint64_t *page_entry(uint64_t at, bool make)
+{
+	uint64_t *entry = table_entry(at, make);
+
+	if (!entry || *entry & PTE_BIG)
+		return entry;
+	uint64_t *table = next_table(entry, make);
+	return table ? &table[at >> 12 & 511] : NULL;
 }
 
 void page_forget(uint64_t at)

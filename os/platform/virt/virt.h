@@ -119,6 +119,8 @@ size_t mem_spare(void); /* free and promised to nobody */
 size_t mem_total(void); /* pages */
 /* The entry that maps `at`; tables on the way are made when `make`. NULL: none (left). */
 uint64_t *page_entry(uint64_t at, bool make);
+/* The entry one level up: of the table that page_entry points into. */
+uint64_t *table_entry(uint64_t at, bool make);
 void page_forget(uint64_t at); /* after taking rights away: drop the processor's copy */
 
 #define PTE_P        (1ul << 0)
@@ -159,6 +161,7 @@ uint32_t irq_timer_count(void);              /* counts down from UINT32_MAX afte
 
 /* ---- acpi.c ---- */
 struct acpi {
+	bool present;
 	uint64_t sleep_control; /* 0: none */
 	uint64_t event;         /* generic event device's selector; 0: none */
 	struct {

@@ -26,6 +26,7 @@
 struct mime_param {
 	struct str name,
 		value; /* name lower-cased; RFC 2231 continuations joined and decoded to UTF-8 */
+	struct str extended; /* joined, as written: utf-8'en'%41; .p NULL where it was not */
 	struct mime_param *next;
 };
 struct mime_part {
@@ -46,6 +47,9 @@ struct mime_parser {
 	struct arena *a;
 	struct mime_impl *impl;
 };
+/* The value of the parameter `name` (lower-case), an RFC 2231 one before a plain one; STR_NONE. */
+struct str mime_param(const struct mime_param *params, const char *name);
+
 void mime_begin(struct mime_parser *p, struct arena *a);
 void mime_push(struct mime_parser *p, struct str bytes);
 const struct mime_part *mime_end(struct mime_parser *p);
@@ -88,12 +92,16 @@ struct str mime_decode_words(struct arena *a, struct str value);
 struct mime_text {
 	struct mime_text_impl *impl;
 };
-/* `encoding` and `charset` as in the part; unknown ones pass bytes through. ERR_LIMIT: arena full.
+/*
+ * `encoding` and `charset` as in the part. An unknown encoding passes bytes through; an unknown
+ * charset is read as UTF-8, as Windows-1252 where it is not valid. ERR_LIMIT: arena full.
  */
 MUST_CHECK int mime_text_begin(
 	struct mime_text *t, struct arena *a, struct str encoding, struct str charset);
-/* Appends decoded text to `out`; `last` flushes. */
+/* Appends decoded text to `out`; `last` flushes and ends. Text is always valid UTF-8. */
 void mime_text_push(struct mime_text *t, struct str bytes, bool last, struct buf *out);
+/* Gives back what a decoder holds that is left before `last`; harmless after it. */
+void mime_text_end(struct mime_text *t);
 /* Transfer encoding only (BINARY, RFC 3516): ERR_UNSUPPORTED for an unknown encoding. */
 MUST_CHECK int mime_binary_begin(struct mime_text *t, struct arena *a, struct str encoding);
 /* Case-folded form for SEARCH (i;unicode-casemap, RFC 5051, as far as simple folding goes). */

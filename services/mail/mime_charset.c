@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Charsets to UTF-8, streaming. The commonest are done here; the others by iconv() of the C
+ * library, and only those of a list: the names come from strangers, and iconv knows charsets that
+ * no mail needs.
+ */
+#include "services/mail/mime_impl.h"
+
+#include <errno.h>
+
+#define LABEL_MAX 16
+
+/* Labels as mail writes them, without "-" and "_", lower-case; what iconv calls them. */
+static const struct {
+	const char *label, *name;
+} charsets[] = {
+	{ "iso88592", "ISO-8859-2" },
+	{ "latin2", "ISO-8859-2" },
+	{ "iso88593", "ISO-8859-3" },
+	{ "iso88594", "ISO-8859-4" },
+	{ "iso88595", "ISO-8859-5" },
+	{ "iso88596", "ISO-8859-6" },
+	{ "iso88597", "ISO-8859-7" },
+	{ "iso88598", "ISO-8859-8" },
+	{ "iso88598i", "ISO-8859-8" },
+	{ "iso88599", "ISO-8859-9" },
+	{ "latin5", "ISO-8859-9" },
+	{ "iso885910", "ISO-8859-10" },
+	{ "iso885911", "ISO-8859-11" },
+	{ "tis620", "ISO-8859-11" },
+	{ "iso885913", "ISO-8859-13" },
+	{ "iso885914", "ISO-8859-14" },
+	{ "iso885915", "ISO-8859-15" },
+	{ "latin9", "ISO-8859-15" },
+	{ "iso885916", "ISO-8859-16" },
+	{ "windows1250", "WINDOWS-1250" },
+	{ "windows1251", "WINDOWS-1251" },
+	{ "windows1253", "WINDOWS-1253" },
+	{ "windows1254", "WINDOWS-1254" },
+	{ "windows1255", "WINDOWS-1255" },
+	{ "windows1256", "WINDOWS-1256" },
+	{ "windows1257", "WINDOWS-1257" },
+	{ "windows1258", "WINDOWS-1258" },
+	{ "cp1250", "WINDOWS-1250" },
+	{ "cp1251", "WINDOWS-1251" },
+	{ "cp1253", "WINDOWS-1253" },
+	{ "cp1254", "WINDOWS-1254" },
+	{ "cp1255", "WINDOWS-1255" },
+	{ "cp1256", "WINDOWS-1256" },
+	{ "cp1257", "WINDOWS-1257" },
+	{ "cp1258", "WINDOWS-1258" },
+	{ "koi8r", "KOI8-R" },
+	{ "koi8u", "KOI8-U" },
+	{ "utf16", "UTF-16" },
+	{ "utf16be", "UTF-16BE" },
+	{ "utf16le", "UTF-16LE" },
+	{ "utf32", "UTF-32" },
+	{ "utf32be", "UTF-32BE" },
+	{ "utf32le", "UTF-32LE" },
+	{ "iso2022jp", "ISO-2022-JP" },
+	{ "shiftjis", "SHIFT_JIS" },
+	{ "sjis", "SHIFT_JIS" },
+	{ "xsjis", "SHIFT_JIS" },
+	{ "cp932", "CP932" },
+	{ "windows31j", "CP932" },
+	{ "mskanji", "CP932" },
+	{ "eucjp", "EUC-JP" },
+	{ "euckr", "EUC-KR" },
+	{ "ksc56011987", "EUC-KR" },
+	{ "cp949", "CP949" },
+	{ "gb2312", "GB18030" },
+	{ "gbk", "GB18030" },
+	{ "xgbk", "GB18030" },
+	{ "cp936", "GB18030" },
+	{ "gb18030", "GB18030" },
+	{ "big5", "BIG5" },
+	{ "xxbig5", "BIG5" },
+	{ "big5hkscs", "BIG5-HKSCS" },
+};
+
+/* 0x80-0x9f of Windows-1252; 0 where it has nothing. */
+static const uint16_t cp1252[32] = { 0x20ac, 0, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021,
+	0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0, 0x17d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+	0x2013, 0x2014, 0x2dc, 0x2122, 0x161, 0x203a, 0x153, 0, 0x17e, 0x178 };
+
+void mime_utf8_add(struct buf *out, uint32_t cp)
+{
+	char c[4];
+	size_t n = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+	static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	for (size_t i = n - 1; i > 0; i--, cp >>= 6)
+		c[i] = (char)(0x80 | (cp & 0x3f));
+	c[0] = (char)(lead[n] | cp);
+	buf_add(out, str_n(c, n));
+}
+
+int mime_utf8_len(const char *p, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	unsigned char c = u[0], low = 0x80, high = 0xbf;
+	if (c < 0x80)
+		return 1;
+	if (c < 0xc2 || c > 0xf4)
+		return 0;
+	size_t want = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	/* The second byte's range shuts out overlong forms, surrogates and what is past U+10FFFF. */
+	if (c == 0xe0)
+		low = 0xa0;
+	else if (c == 0xed)
+		high = 0x9f;
+	else if (c == 0xf0)
+		low = 0x90;
+	else if (c == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < want; i++, low = 0x80, high = 0xbf) {
+		if (i == n)
+			return -1;
+		if (u[i] < low || u[i] > high)
+			return 0;
+	}
+	return (int)want;
+}
+
+/* Lower-cased, without "-" and "_"; empty when it is too long to be one we know. */
+static struct str normal_label(char out[static LABEL_MAX], struct str charset)
+{
+	size_t n = 0;
+	charset = str_trim(charset);
+	for (size_t i = 0; i < charset.n; i++) {
+		char c = charset.p[i];
+		if (c == '-' || c == '_')
+			continue;
+		if (n == LABEL_MAX)
+			return STR("");
+		out[n++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+	}
+	return str_n(out, n);
+}
+
+void mime_conv_begin(struct mime_conv *c, struct str charset)
+{
+	static const char *const latin1[] = { "iso88591", "latin1", "windows1252", "cp1252" };
+	char space[LABEL_MAX];
+	struct str label = normal_label(space, charset);
+	*c = (struct mime_conv){ .kind = MIME_CS_GUESS };
+	if (str_eq(label, STR("utf8")))
+		c->kind = MIME_CS_UTF8;
+	for (size_t i = 0; i < ARRAY_LEN(latin1); i++)
+		if (str_eq(label, str_of(latin1[i])))
+			c->kind = MIME_CS_LATIN1;
+	for (size_t i = 0; i < ARRAY_LEN(charsets); i++) {
+		if (!str_eq(label, str_of(charsets[i].label)))
+			continue;
+		c->cd = iconv_open("UTF-8", charsets[i].name);
+		if (c->cd != (iconv_t)-1)
+			c->kind = MIME_CS_ICONV;
+		return;
+	}
+}
+
+void mime_conv_end(struct mime_conv *c)
+{
+	if (c->kind == MIME_CS_ICONV)
+		iconv_close(c->cd);
+	c->kind = MIME_CS_GUESS;
+}
+
+static void add_latin1(struct buf *out, unsigned char c)
+{
+	uint32_t cp = c >= 0x80 && c < 0xa0 && cp1252[c - 0x80] ? cp1252[c - 0x80] : c;
+	mime_utf8_add(out, cp);
+}
+
+/* Length of the ASCII at the beginning. */
+static size_t ascii_run(const char *p, size_t n)
+{
+	size_t i = 0;
+	for (uint64_t eight; i + sizeof(eight) <= n; i += sizeof(eight)) {
+		memcpy(&eight, p + i, sizeof(eight));
+		if (eight & 0x8080808080808080u)
+			break;
+	}
+	while (i < n && (unsigned char)p[i] < 0x80)
+		i++;
+	return i;
+}
+
+static size_t push_latin1(struct str s, struct buf *out)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t run = ascii_run(s.p + i, s.n - i);
+		buf_add(out, str_sub(s, i, i + run));
+		i += run;
+		if (i < s.n)
+			add_latin1(out, (unsigned char)s.p[i++]);
+	}
+	return s.n;
+}
+
+/* Returns how much was used up: a character cut off at the end is not, unless `last`. */
+static size_t push_utf8(struct str s, bool last, bool guess, struct buf *out)
+{
+	size_t i = 0, run = 0;
+	while (i < s.n) {
+		i += ascii_run(s.p + i, s.n - i);
+		int len = i < s.n ? mime_utf8_len(s.p + i, s.n - i) : -1;
+		if (len > 0) {
+			i += (size_t)len;
+			continue;
+		}
+		if (i == s.n || (len < 0 && !last))
+			break;
+		buf_add(out, str_sub(s, run, i));
+		if (guess)
+			add_latin1(out, (unsigned char)s.p[i]);
+		else
+			mime_utf8_add(out, 0xfffd);
+		run = ++i;
+	}
+	buf_add(out, str_sub(s, run, i));
+	return i;
+}
+
+/* As push_utf8. What cannot be converted becomes U+FFFD, byte by byte. */
+static size_t push_iconv(struct mime_conv *c, struct str s, bool last, struct buf *out)
+{
+	char tmp[256], *in = (char *)s.p;
+	size_t left = s.n;
+	while (left && out->err == 0) {
+		char *to = tmp;
+		size_t room = sizeof(tmp);
+		size_t rc = iconv(c->cd, &in, &left, &to, &room);
+		int why = rc == (size_t)-1 ? errno : 0;
+		buf_add(out, str_n(tmp, (size_t)(to - tmp)));
+		if (why == E2BIG)
+			continue;
+		if (why == EINVAL && !last && left < sizeof(c->held))
+			break;
+		if (!why)
+			break;
+		mime_utf8_add(out, 0xfffd);
+		in++;
+		left--;
+	}
+	if (last) {
+		char *to = tmp;
+		size_t room = sizeof(tmp);
+		iconv(c->cd, NULL, NULL, &to, &room);
+		buf_add(out, str_n(tmp, (size_t)(to - tmp)));
+	}
+	return s.n - left;
+}
+
+static size_t push_some(struct mime_conv *c, struct str s, bool last, struct buf *out)
+{
+	switch (c->kind) {
+	case MIME_CS_LATIN1: return push_latin1(s, out);
+	case MIME_CS_ICONV: return push_iconv(c, s, last, out);
+	case MIME_CS_UTF8: return push_utf8(s, last, false, out);
+	case MIME_CS_GUESS: break;
+	}
+	return push_utf8(s, last, true, out);
+}
+
+void mime_conv_push(struct mime_conv *c, struct str bytes, bool last, struct buf *out)
+{
+	/* First the character that was cut off, a byte at a time until it is used up. */
+	while (c->held_n && bytes.n) {
+		c->held[c->held_n++] = *bytes.p++;
+		bytes.n--;
+		size_t used = push_some(c, str_n(c->held, c->held_n), last && !bytes.n, out);
+		c->held_n -= (unsigned)used;
+		memmove(c->held, c->held + used, c->held_n);
+	}
+	if (c->held_n && last) {
+		push_some(c, str_n(c->held, c->held_n), true, out);
+		c->held_n = 0;
+		return;
+	}
+	size_t used = push_some(c, bytes, last, out);
+	if (out->err < 0 || used >= bytes.n || bytes.n - used > sizeof(c->held))
+		return;
+	memcpy(c->held, bytes.p + used, c->held_n = (unsigned)(bytes.n - used));
+}

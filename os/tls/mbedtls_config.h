@@ -86,9 +86,9 @@
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
-#define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH  /* records take what they need, not 32 KiB a connection \
+#define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH /* records take what they need, not 32 KiB a connection \
 					     */
-#define MBEDTLS_SSL_IN_CONTENT_LEN          16384
-#define MBEDTLS_SSL_OUT_CONTENT_LEN         16384
+#define MBEDTLS_SSL_IN_CONTENT_LEN         16384
+#define MBEDTLS_SSL_OUT_CONTENT_LEN        16384
 
 #endif

@@ -41,6 +41,7 @@
 #define STORE_VALUE_MAX (64 * 1024) /* bytes of a local or row value */
 #define STORE_PATH_MAX  4096
 #define STORE_NAME_MAX  255        /* bytes of one path segment */
+#define STORE_DEPTH_MAX 64         /* path segments */
 #define STORE_BLOB_MAX  (1u << 30) /* bytes of one blob */
 
 struct store;

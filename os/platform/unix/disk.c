@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Files as disks. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "os/conf.h"
 #include "os/disk.h"
 #include "os/platform/unix/unix.h"

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: ISC */
+/* Commits: the text of new ones, and reading them (libgit2 parses). */
+#include "store/store_impl.h"
+
+#include <git2.h>
+
+struct why *why_new(const struct store_why *w)
+{
+	struct why *y = malloc(sizeof(*y) + w->name.n + w->email.n + w->message.n);
+	struct str *parts[] = { &y->w.name, &y->w.email, &y->w.message };
+	char *p;
+
+	if (!y)
+		return NULL;
+	y->next = NULL;
+	y->w = *w;
+	if (!y->w.time)
+		y->w.time = os_wall_sec();
+	p = (char *)(y + 1);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (parts[i]->n)
+			memcpy(p, parts[i]->p, parts[i]->n);
+		parts[i]->p = p;
+		p += parts[i]->n;
+	}
+	return y;
+}
+
+/* What git allows in a name or address: no <, >, control bytes; no spaces and marks around it. */
+static void add_clean(struct buf *b, struct str s, const char *without)
+{
+	size_t start = b->n;
+
+	while (s.n > 0 && ((uint8_t)s.p[0] <= ' ' || memchr(".,:;<>\"\\'", s.p[0], 9)))
+		s = str_sub(s, 1, s.n);
+	while (s.n > 0 && ((uint8_t)s.p[s.n - 1] <= ' ' || memchr(".,:;<>\"\\'", s.p[s.n - 1], 9)))
+		s.n--;
+	for (size_t i = 0; i < s.n; i++)
+		if ((uint8_t)s.p[i] >= ' ' && s.p[i] != '<' && s.p[i] != '>' && s.p[i] != 127)
+			buf_addc(b, s.p[i]);
+	if (b->n == start)
+		buf_addz(b, without);
+}
+
+static void add_person(struct buf *b, const char *role, const struct store_why *w)
+{
+	buf_fmt(b, "%s ", role);
+	add_clean(b, w->name, "unknown");
+	buf_add(b, STR(" <"));
+	add_clean(b, w->email, "unknown");
+	buf_fmt(b, "> %lld +0000\n", (long long)(w->time < 0 ? 0 : w->time));
+}
+
+/* Lines of `s`, each after `indent`; NUL is not allowed in a commit. */
+static void add_lines(struct buf *b, struct str s, const char *indent)
+{
+	struct str line, rest = s;
+	while (rest.n > 0) {
+		str_cut(&line, &rest, rest, '\n');
+		if (line.n > 0 && b->n > 0 && b->p[b->n - 1] == '\n')
+			buf_addz(b, indent);
+		for (size_t i = 0; i < line.n; i++)
+			buf_addc(b, line.p[i] ? line.p[i] : ' ');
+		buf_addc(b, '\n');
+	}
+}
+
+static struct str subject_of(struct str message)
+{
+	struct str line, rest;
+	str_cut(&line, &rest, message, '\n');
+	line = str_trim(line);
+	return line.n ? line : STR("change");
+}
+
+/*
+ * One edit: its author and message. Several: the first one's subject "(+2 more)", then one
+ * paragraph for each: who, and the message.
+ */
+int commit_text(struct buf *b, const struct gref *r)
+{
+	char hex[STORE_HEX];
+	struct store_why first = r->whys->w;
+
+	buf_fmt(b, "tree %s\n", store_oid_hex(hex, &r->tree));
+	if (r->has_head)
+		buf_fmt(b, "parent %s\n", store_oid_hex(hex, &r->head));
+	for (struct why *w = r->whys; w; w = w->next)
+		if (w->w.time > first.time)
+			first.time = w->w.time;
+	add_person(b, "author", &first);
+	add_person(b, "committer", &first);
+	buf_addc(b, '\n');
+	if (r->count == 1) {
+		struct str m = str_trim(first.message);
+		add_lines(b, m.n ? m : STR("change"), "");
+		return b->err;
+	}
+	add_lines(b, subject_of(first.message), "");
+	b->n--; /* its newline */
+	buf_fmt(b, " (+%u more)\n", r->count - 1);
+	for (struct why *w = r->whys; w; w = w->next) {
+		buf_add(b, STR("\n* "));
+		add_clean(b, w->w.name, "unknown");
+		buf_add(b, STR(" <"));
+		add_clean(b, w->w.email, "unknown");
+		buf_add(b, STR(">: "));
+		add_lines(b, str_trim(w->w.message), "  ");
+		if (b->n && b->p[b->n - 1] != '\n')
+			buf_addc(b, '\n');
+	}
+	return b->err;
+}
+
+/* ---- reading ---- */
+static int lookup(git_commit **out, struct store *s, const struct store_oid *id)
+{
+	char hex[STORE_HEX];
+	struct head h;
+	git_oid gid;
+	int err = head_get(&h, s, id);
+
+	if (err >= 0 && h.type != OBJ_COMMIT)
+		err = err_set(ERR_BAD, "store: %s is a %s, not a commit", store_oid_hex(hex, id),
+			obj_type_name(h.type));
+	if (err >= 0)
+		err = git_open(s);
+	if (err < 0)
+		return err;
+	memcpy(gid.id, id->b, sizeof(id->b));
+	if (git_commit_lookup(out, s->repo, &gid) < 0)
+		return git_fail(ERR_CORRUPT, "commit");
+	return 0;
+}
+
+int store_commit_get(
+	struct store_commit *out, struct arena *a, struct store *s, const struct store_oid *id)
+{
+	git_commit *c = NULL;
+	const git_signature *who;
+	int err = lookup(&c, s, id);
+
+	if (err < 0)
+		return err;
+	*out = (struct store_commit){ .id = *id, .time = git_commit_time(c) };
+	memcpy(out->tree.b, git_commit_tree_id(c)->id, sizeof(out->tree.b));
+	out->parent_count = git_commit_parentcount(c);
+	if (out->parent_count > ARRAY_LEN(out->parents))
+		out->parent_count = ARRAY_LEN(out->parents);
+	for (unsigned i = 0; i < out->parent_count; i++)
+		memcpy(out->parents[i].b, git_commit_parent_id(c, i)->id, 20);
+	who = git_commit_author(c);
+	out->author_name = arena_dup(a, str_of(who->name));
+	out->author_email = arena_dup(a, str_of(who->email));
+	out->message = arena_dup(a, str_of(git_commit_message_raw(c)));
+	git_commit_free(c);
+	if (!out->author_name.p || !out->author_email.p || !out->message.p)
+		return err_set(ERR_LIMIT, "store: commit over the caller's memory");
+	return 0;
+}
+
+int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *id)
+{
+	git_commit *c = NULL;
+	int err = lookup(&c, s, id);
+
+	if (err < 0)
+		return err;
+	memcpy(out->b, git_commit_tree_id(c)->id, sizeof(out->b));
+	git_commit_free(c);
+	return 0;
+}
+
+int commit_parent(struct store_oid *out, struct store *s, const struct store_oid *id)
+{
+	git_commit *c = NULL;
+	const git_oid *parent;
+	int err = lookup(&c, s, id);
+
+	if (err < 0)
+		return err;
+	parent = git_commit_parent_id(c, 0);
+	if (parent)
+		memcpy(out->b, parent->id, sizeof(out->b));
+	else
+		err = err_set(ERR_NOENT, "store: history does not go back that far");
+	git_commit_free(c);
+	return err;
+}

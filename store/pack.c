@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Pack writer: each object as a whole entry, its compressed bytes as they are kept, no search
+ * for deltas. Counts first (a pack begins with the number of its objects), then goes over the
+ * index in its order.
+ */
+#include "store/reach_impl.h"
+
+struct pack {
+	struct store *s;
+	store_sink_fn *sink;
+	void *ctx;
+	struct sha1 sha;
+	struct buf out;
+};
+
+static int emit(struct pack *p, struct str bytes)
+{
+	int err;
+
+	sha1_add(&p->sha, bytes);
+	if (bytes.n >= FRAME_BYTES / 2) {
+		err = p->out.n ? p->sink(p->ctx, buf_str(&p->out)) : 0;
+		p->out.n = 0;
+		return err < 0 ? err : p->sink(p->ctx, bytes);
+	}
+	buf_add(&p->out, bytes);
+	if (p->out.err < 0 || p->out.n < FRAME_BYTES / 2)
+		return p->out.err;
+	err = p->sink(p->ctx, buf_str(&p->out));
+	p->out.n = 0;
+	return err;
+}
+
+static int emit_head(struct pack *p, int type, uint64_t size)
+{
+	char head[12];
+	size_t n = 0;
+	uint8_t c = (uint8_t)(type << 4 | (int)(size & 15));
+
+	for (size >>= 4; size; size >>= 7) {
+		head[n++] = (char)(c | 128);
+		c = size & 127;
+	}
+	head[n++] = (char)c;
+	return emit(p, str_n(head, n));
+}
+
+/* The frames between a zlib header and an empty last block are one zlib stream. */
+static int emit_frames(struct pack *p, uint64_t content, uint64_t size)
+{
+	uLong sum = adler32(0, NULL, 0);
+	char tail[6] = { 0x03, 0x00 };
+	char *copy = malloc(SCRATCH_BYTES);
+	int err = copy ? emit(p, str_n("\x78\x01", 2)) : err_set(ERR_NOMEM, "store: out of memory");
+
+	for (uint64_t at = 0; at < size && err >= 0; at += FRAME_BYTES) {
+		uint64_t left = size - at;
+		struct str raw;
+		err = frame_raw(&raw, p->s, content, (uint32_t)(at / FRAME_BYTES));
+		if (err < 0)
+			break;
+		sum = adler32_combine(
+			sum, load_le32(raw.p), left < FRAME_BYTES ? (z_off_t)left : FRAME_BYTES);
+		raw = str_sub(raw, 4, raw.n);
+		if (raw.n > SCRATCH_BYTES) {
+			err = err_set(ERR_CORRUPT, "store: a frame is damaged");
+			break;
+		}
+		memcpy(copy, raw.p, raw.n); /* the sink may wait; the map may move on */
+		err = emit(p, str_n(copy, raw.n));
+	}
+	for (int i = 0; i < 4; i++)
+		tail[2 + i] = (char)(sum >> (24 - 8 * i));
+	free(copy);
+	return err < 0 ? err : emit(p, str_n(tail, sizeof(tail)));
+}
+
+static int emit_object(struct pack *p, const struct head *h)
+{
+	struct obj *copy = NULL;
+	int err;
+
+	if (h->form != FORM_FRAMES) {
+		copy = obj_new(&(struct store_oid){ { 0 } }, h->type, h->payload);
+		if (!copy)
+			return err_set(ERR_NOMEM, "store: out of memory");
+	}
+	err = emit_head(p, h->type, h->size);
+	if (err >= 0)
+		err = copy ? emit(p, str_n(copy->p, copy->n)) : emit_frames(p, h->content, h->size);
+	obj_unref(copy);
+	return err;
+}
+
+static int emit_all(struct pack *p, const struct idset *want)
+{
+	struct store_oid id;
+	struct str key, value, from = STR_NONE;
+	size_t left = want->n;
+	int err = 0;
+
+	while (err >= 0 && left > 0) {
+		struct head h;
+		err = kv_next(&key, &value, p->s->kv, KV_OBJ, from, from.n > 0);
+		if (err == ERR_NOENT || (err >= 0 && key.n != sizeof(id.b)))
+			return err_set(ERR_CORRUPT, "store: an object is missing");
+		if (err < 0)
+			break;
+		memcpy(id.b, key.p, sizeof(id.b));
+		from = oid_str(&id);
+		if (!idset_has(want, idset_of(&id)))
+			continue;
+		left--;
+		err = head_parse(&h, value);
+		if (err >= 0)
+			err = emit_object(p, &h);
+	}
+	return err;
+}
+
+static int emit_pack(struct pack *p, const struct idset *want)
+{
+	struct store_oid sum;
+	char head[12] = "PACK\0\0\0\2";
+	int err;
+
+	if (want->n > UINT32_MAX)
+		return err_set(ERR_LIMIT, "store: too many objects for a pack");
+	for (int i = 0; i < 4; i++)
+		head[8 + i] = (char)(want->n >> (24 - 8 * i));
+	sha1_init(&p->sha);
+	err = emit(p, str_n(head, sizeof(head)));
+	if (err >= 0)
+		err = emit_all(p, want);
+	if (err >= 0)
+		err = sha1_end(&sum, &p->sha);
+	if (err >= 0 && p->out.n)
+		err = p->sink(p->ctx, buf_str(&p->out));
+	return err < 0 ? err : p->sink(p->ctx, oid_str(&sum));
+}
+
+int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ctx)
+{
+	struct reach r = { .s = s };
+	struct pack *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	if (s->closing) {
+		free(p);
+		return err_set(ERR_CLOSED, "store: closing");
+	}
+	store_user_add(s);
+	*p = (struct pack){ .s = s, .sink = sink, .ctx = ctx };
+	buf_init(&p->out, NULL);
+	err = reach_walk(&r, prefix);
+	if (err >= 0)
+		err = emit_pack(p, &r.seen);
+	reach_free(&r);
+	buf_free(&p->out);
+	free(p);
+	store_user_del(s);
+	return err;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Inside the store. The way of a change:
+ *
+ *	edit (edit.c)      one fiber at a time: a lazy tree (node.c), new objects, changed records
+ *	  -> group         edits that become durable together (group.c), in memory only
+ *	  -> kv batch      written with one flush by whichever edit's turn comes first (kv.c)
+ *
+ * and of a read: the edit under way, the group, finished small spools, then the disk's map.
+ */
+#ifndef STORE_STORE_IMPL_H
+#define STORE_STORE_IMPL_H
+
+#include "store/overlay_impl.h"
+
+#define ZLIB_CONST
+#include <zlib.h>
+
+#define STORE_VERSION 1
+#define FRAME_BYTES   (64 * 1024)        /* of a blob; larger blobs are kept in such frames */
+#define GROUP_BYTES   (1024 * 1024)      /* a group that holds more is written at once */
+#define LOOSE_BYTES   (1024 * 1024)      /* finished small spools kept in memory */
+#define EDIT_BYTES    (16 * 1024 * 1024) /* memory of one edit */
+#define OBJECT_BYTES  (64 * 1024 * 1024) /* a tree, commit or tag */
+#define REF_MAX       255
+#define SCRATCH_BYTES (FRAME_BYTES + 1024)
+
+enum { OBJ_COMMIT = 1, OBJ_TREE, OBJ_BLOB, OBJ_TAG };
+#define MODE_TREE 040000u
+#define MODE_BLOB 0100644u
+
+/* ---- oid.c ---- */
+struct sha1 {
+	_Alignas(16) uint8_t room[4096];
+};
+void sha1_init(struct sha1 *h);
+void sha1_add(struct sha1 *h, struct str s);
+MUST_CHECK int sha1_end(struct store_oid *out, struct sha1 *h);
+void sha1_object(struct sha1 *h, int type, uint64_t n); /* begins with git's header */
+MUST_CHECK int oid_of(struct store_oid *out, struct store *s, int type, struct str bytes);
+const char *obj_type_name(int type);
+int hex_digit(char c); /* -1: not one */
+static inline struct str oid_str(const struct store_oid *id)
+{
+	return str_n(id->b, sizeof(id->b));
+}
+static inline bool oid_opt_eq(const struct store_oid *a, const struct store_oid *b)
+{
+	return a && b ? store_oid_eq(a, b) : a == b;
+}
+
+/* ---- the store itself ---- */
+struct gref { /* one ref moved by a group */
+	struct gref *next;
+	struct str name;
+	bool has_head, has_base, has_tree;
+	struct store_oid head;       /* before the group */
+	struct store_oid base, tree; /* before the group; after the edits so far */
+	struct why *whys, **whys_end;
+	unsigned count;          /* of whys */
+	bool set;                /* moved to the commit `to` (or deleted), not by edits */
+	bool moved;              /* once written: `head` and `commit` differ */
+	bool has_commit;         /* once written */
+	struct store_oid commit; /* the ref's value afterwards */
+};
+
+struct group {
+	unsigned refs;
+	uint64_t seq;
+	struct omap objs;    /* kept if a ref reaches them */
+	struct omap pending; /* kept until the next open in any case (pending.c) */
+	struct changes kv;
+	struct gref *grefs;
+	unsigned edits;
+	bool led; /* an edit of it queues for the flush */
+	bool done;
+	int err;
+	struct os_waitq wait;
+};
+
+struct watch {
+	struct watch *next;
+	store_watch_fn *fn;
+	void *ctx;
+};
+
+struct store {
+	struct os_disk *disk;
+	const struct store_driver *driver;
+	struct kv *kv;
+	uint64_t kv_bytes;
+	uint64_t seq;
+
+	struct os_mutex turn;
+	struct store_edit *edit; /* whose turn it is, if it is an edit's */
+	struct group *group;     /* open, or being written */
+	unsigned users;          /* edits, spools and walks not yet ended */
+	struct os_waitq idle;
+	bool closing, failed;
+	bool rebuilding; /* rows may be written piecemeal: they count only when complete */
+	bool rows_stale; /* no driver, but rows on the disk: the first edit marks them so */
+
+	struct omap loose; /* finished small spools */
+	struct obj *loose_first, **loose_end;
+	struct omap pending;   /* ids only: objects no ref reaches yet, on disk or in the group */
+	uint64_t next_content; /* id of the next large blob */
+
+	z_stream deflate, inflate; /* raw, one call at a time */
+	uint8_t *scratch;          /* SCRATCH_BYTES */
+	struct sha1 sha;
+	uint64_t frame_content; /* the frame last read, whole */
+	uint32_t frame_n;
+	uint32_t frame_len;
+	uint8_t *frame; /* FRAME_BYTES; NULL until used */
+
+	struct store_stats stats;
+	struct watch *watches;
+	struct git_odb *odb; /* made when first wanted (git_odb.c) */
+	struct git_repository *repo;
+};
+
+/* Takes the writer's turn: ERR_IO after a failed flush, ERR_CLOSED while closing. BLOCKS. */
+MUST_CHECK int store_turn(struct store *s, os_time deadline);
+void store_turn_end(struct store *s);
+void store_user_add(struct store *s);
+void store_user_del(struct store *s);
+
+/* ---- group.c ---- */
+MUST_CHECK int group_open(struct group **out, struct store *s); /* the one being filled */
+void group_unref(struct group *g);
+struct gref *group_ref(struct group *g, struct str name);
+MUST_CHECK int group_ref_add(struct gref **out, struct store *s, struct group *g, struct str name);
+size_t group_bytes(const struct group *g);
+/* Writes s->group, if any; holding the turn. The result is in group->err. BLOCKS. */
+void group_write(struct store *s);
+MUST_CHECK int group_flush(struct store *s);
+/* Waits until g, to which the caller added while it held the turn, is written; ends the turn.
+ * BLOCKS. */
+MUST_CHECK int group_wait(struct store *s, struct group *g);
+/* ERR_NOSPACE when `bytes` more leave less than the reserve; smaller limit for deletes. */
+MUST_CHECK int space_check(struct store *s, size_t bytes, bool grows);
+
+/* ---- ref.c ---- */
+struct ref_value {
+	struct store_oid commit, tree;
+};
+MUST_CHECK int ref_read(struct ref_value *out, struct store *s, struct str name); /* durable */
+MUST_CHECK int ref_name_check(struct str name);
+struct str sys_key(char *room, char letter, struct str rest); /* room: 1 + rest.n bytes */
+
+/* ---- object.c: bytes of one object ---- */
+struct view {
+	const uint8_t *p;
+	size_t n;
+	int type;
+	void *heap;      /* freed by view_end */
+	struct obj *obj; /* released by view_end */
+};
+/* `type` 0: any; another type is ERR_BAD. ERR_LIMIT over `max`. Borrowed until the turn's next flush
+ * at the latest: call nothing that BLOCKS while a view is open. */
+MUST_CHECK int view_open(
+	struct view *v, struct store *s, const struct store_oid *id, int type, size_t max);
+void view_end(struct view *v);
+struct head { /* of an object, however it is kept */
+	int type;
+	uint64_t size;
+	struct obj *obj;    /* in memory, borrowed */
+	int form;           /* FORM_*, when on disk */
+	uint64_t content;   /* FORM_FRAMES */
+	struct str payload; /* FORM_ZLIB, FORM_STORED: the zlib stream */
+};
+enum { FORM_ZLIB, FORM_STORED, FORM_FRAMES };
+MUST_CHECK int head_get(struct head *out, struct store *s, const struct store_oid *id);
+MUST_CHECK int head_parse(struct head *out, struct str value); /* ERR_CORRUPT */
+/* Writes an object into the open kv batch unless it is there. */
+MUST_CHECK int object_write(struct store *s, const struct obj *o);
+MUST_CHECK int object_value_frames(struct buf *b, uint64_t size, uint64_t content);
+/* In edit, group or loose; borrowed; NULL. */
+struct obj *object_fresh(struct store *s, const struct store_oid *id);
+
+/* ---- frame.c: large blobs ---- */
+#define FRAME_KEY 12
+struct str frame_key(char out[static FRAME_KEY], uint64_t content, uint32_t n);
+/* Compresses and keeps one frame in `out`. */
+MUST_CHECK int frame_put(
+	struct store *s, struct changes *out, uint64_t content, uint32_t n, struct str bytes);
+/* The frame as kept: adler32 (4 bytes, little-endian), raw deflate ending in a full flush. */
+MUST_CHECK int frame_raw(struct str *out, struct store *s, uint64_t content, uint32_t n);
+/* Inflated into s->frame, `len` bytes expected. */
+MUST_CHECK int frame_load(struct store *s, uint64_t content, uint32_t n, uint32_t len);
+MUST_CHECK int inflate_whole(struct store *s, uint8_t *out, size_t n, struct str raw, bool last);
+uint32_t load_le32(const char *p);
+uint64_t load_be64(const char *p);
+void store_be64(char *p, uint64_t v);
+
+/* ---- pending.c: objects that no ref reaches yet ---- */
+/* A content id for a large blob in the making, forgotten at the next open unless finished. */
+MUST_CHECK int pending_content_begin(uint64_t *id, struct store *s, struct group *g);
+MUST_CHECK int pending_content_abort(
+	struct store *s, struct group *g, uint64_t content, uint32_t frames);
+MUST_CHECK int pending_content_end(struct store *s, struct group *g, uint64_t content,
+	uint64_t size, const struct store_oid *id);
+/* Keep a small object although no ref reaches it. */
+MUST_CHECK int pending_add(struct store *s, struct group *g, struct obj *o);
+/* An edit put `id` into a tree: no longer pending once its group is durable. */
+MUST_CHECK int pending_adopt(struct store *s, struct changes *kv, const struct store_oid *id);
+void pending_forget(struct store *s, const struct store_oid *id);
+MUST_CHECK int pending_sweep(struct store *s); /* at open. BLOCKS */
+MUST_CHECK int loose_add(struct store *s, struct obj *o);
+void loose_del(struct store *s, const struct store_oid *id);
+void loose_free(struct store *s);
+
+/* ---- tree.c ---- */
+struct tent {
+	struct str name;
+	uint32_t mode;
+	const uint8_t *id; /* 20 bytes */
+	size_t at, n;      /* where the entry stands in the tree */
+};
+struct tcur {
+	const uint8_t *p;
+	size_t n, at;
+};
+/* ERR_NOENT at the end; ERR_CORRUPT. */
+MUST_CHECK int tree_next(struct tent *out, struct tcur *c);
+MUST_CHECK int tree_list(struct str raw, struct str after, store_list_fn *fn, void *ctx);
+MUST_CHECK int tree_get(struct tent *out, struct str raw, struct str name);
+/* Git's order: a folder sorts as if its name ended in a slash. */
+int tree_cmp(struct str a, bool a_folder, struct str b, bool b_folder);
+static inline bool mode_folder(uint32_t mode)
+{
+	return mode == MODE_TREE;
+}
+void tent_entry(struct store_entry *out, const struct tent *t);
+/* Next segment of a path; ERR_NOENT at its end; ERR_BAD for one git forbids. */
+MUST_CHECK int path_next(struct str *seg, struct str *rest);
+MUST_CHECK int path_check(struct str path);
+MUST_CHECK int name_check(struct str name);
+
+/* ---- node.c: folders being changed ---- */
+struct node;
+MUST_CHECK int node_load(struct node **out, struct store_edit *e, const struct store_oid *tree);
+void node_free(struct node *n);
+/* The folder `path` leads to; `make`: missing ones are made, else ERR_NOENT. */
+MUST_CHECK int node_walk(
+	struct node **out, struct store_edit *e, struct node *root, struct str path, bool make);
+/* The entry called `name`, written first if it is a changed folder; ERR_NOENT. */
+MUST_CHECK int node_get(struct tent *out, struct store_edit *e, struct node *n, struct str name);
+MUST_CHECK int node_set(struct store_edit *e, struct node *n, struct str name, uint32_t mode,
+	const struct store_oid *id);
+MUST_CHECK int node_del(struct store_edit *e, struct node *n, struct str name); /* ERR_NOENT */
+/* Makes objects of everything changed below; *empty when nothing is left in it. */
+MUST_CHECK int node_write(struct store_oid *id, bool *empty, struct store_edit *e, struct node *n);
+struct str node_raw(const struct node *n); /* after node_write */
+
+/* ---- edit.c ---- */
+struct store_edit {
+	struct store *s;
+	struct str ref;
+	bool has_base;
+	struct store_oid base; /* tree: the edits before this one included */
+	struct node *root;
+	struct omap objs;
+	struct changes kv;
+	size_t node_bytes;
+	bool grows;       /* puts blobs */
+	struct group *in; /* a group this edit already gave large blobs to */
+	char name[REF_MAX + 1];
+};
+/* A blob over one frame: straight to the group, which may be written at once. BLOCKS. */
+MUST_CHECK int content_whole(struct store_oid *id, struct store_edit *e, struct str bytes);
+MUST_CHECK int kv_check(struct str key, struct str value);
+MUST_CHECK int edit_new_object(
+	struct store_oid *id, struct store_edit *e, int type, struct str bytes);
+size_t edit_bytes(const struct store_edit *e);
+
+/* ---- derive.c ---- */
+struct store_derive {
+	struct store *s;
+	struct changes *kv; /* where changes go */
+	uint64_t seq;
+	struct scratch *verify; /* not NULL: compare instead of writing (verify.c) */
+	int err;                /* sticky: a driver that ignores a failure still fails */
+};
+MUST_CHECK int derive_edit(struct store_edit *e, const struct store_oid *new_tree, uint64_t seq);
+MUST_CHECK int derive_open(struct store *s); /* rebuilds the rows if need be. BLOCKS */
+MUST_CHECK int changes_view(struct str *out, struct store *s, const struct changes *kv,
+	enum kv_table t, struct str key);
+
+/* ---- commit.c ---- */
+MUST_CHECK int commit_text(struct buf *b, const struct gref *r);
+struct why {
+	struct why *next;
+	struct store_why w; /* the strings lie behind it */
+};
+struct why *why_new(const struct store_why *w); /* NULL: no memory */
+/* The tree of a commit. */
+MUST_CHECK int commit_parent(/* the first; ERR_NOENT */
+	struct store_oid *out, struct store *s, const struct store_oid *commit);
+MUST_CHECK int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *commit);
+
+/* ---- super.c ---- */
+struct super {
+	uint32_t version;
+	uint8_t uuid[16];
+	uint64_t generation, kv_offset, kv_bytes;
+};
+#define SUPER_BYTES 512
+void super_pack(uint8_t out[static SUPER_BYTES], const struct super *u);
+MUST_CHECK int super_parse(struct super *out, const uint8_t in[static SUPER_BYTES]);
+MUST_CHECK int super_load(struct super *out, struct os_disk *d); /* BLOCKS */
+
+/* ---- git_odb.c, git_ref.c: the store as libgit2's storage ---- */
+MUST_CHECK int git_open(struct store *s);
+void git_close(struct store *s);
+MUST_CHECK int git_fail(int rc, const char *what);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+#include "tests/fake/disk.h"
+
+#include <sys/mman.h>
+
+struct fake_write {
+	struct fake_write *next;
+	uint64_t at;
+	size_t n;
+	uint8_t bytes[];
+};
+
+uint64_t fake_random(uint64_t *seed)
+{
+	uint64_t x = (*seed += 0x9e3779b97f4a7c15u); /* splitmix64 */
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+static struct fake_disk *fake_of(struct os_disk *d)
+{
+	return (struct fake_disk *)d;
+}
+
+static int turn(struct fake_disk *f, bool is_read)
+{
+	if (!f->eager && os_self())
+		os_yield();
+	if (f->fail_after && (!is_read || f->fails_reads)) {
+		if (f->fail_after == 1)
+			return err_set(ERR_IO, "fake disk: told to fail");
+		f->fail_after--;
+	}
+	return 0;
+}
+
+static int fake_read(struct os_disk *d, uint64_t at, void *p, size_t n)
+{
+	struct fake_disk *f = fake_of(d);
+	int err = turn(f, true);
+	f->reads++;
+	if (err >= 0)
+		memcpy(p, f->live + at, n);
+	return err;
+}
+
+static int fake_write(struct os_disk *d, uint64_t at, const void *p, size_t n)
+{
+	struct fake_disk *f = fake_of(d);
+	struct fake_write *w;
+	int err = turn(f, false);
+
+	f->writes++;
+	if (err < 0)
+		return err;
+	memcpy(f->live + at, p, n);
+	w = malloc(sizeof(*w) + n);
+	os_assert(w);
+	w->next = NULL;
+	w->at = at;
+	w->n = n;
+	memcpy(w->bytes, p, n);
+	*f->pending_end = w;
+	f->pending_end = &w->next;
+	return 0;
+}
+
+static void forget(struct fake_disk *f)
+{
+	for (struct fake_write *w = f->pending, *next; w; w = next) {
+		next = w->next;
+		free(w);
+	}
+	f->pending = NULL;
+	f->pending_end = &f->pending;
+}
+
+static int fake_flush(struct os_disk *d)
+{
+	struct fake_disk *f = fake_of(d);
+	int err = turn(f, false);
+
+	f->flushes++;
+	if (f->on_flush)
+		f->on_flush(f);
+	if (err < 0 || f->ignores_flush)
+		return err;
+	for (struct fake_write *w = f->pending; w; w = w->next)
+		memcpy(f->durable + w->at, w->bytes, w->n);
+	forget(f);
+	return 0;
+}
+
+static void *fake_map(struct os_disk *d, uint64_t at, uint64_t n)
+{
+	(void)n;
+	return fake_of(d)->live + at;
+}
+
+static void fake_unmap(struct os_disk *d, void *at, uint64_t n)
+{
+	(void)d;
+	(void)at;
+	(void)n;
+}
+
+static void fake_close(struct os_disk *d)
+{
+	struct fake_disk *f = fake_of(d);
+	forget(f);
+	munmap(f->live, f->d.size_bytes);
+	munmap(f->durable, f->d.size_bytes);
+	free(f);
+}
+
+static const struct os_disk_ops ops = { fake_read, fake_write, fake_flush, fake_map, fake_unmap,
+	fake_close };
+
+static uint8_t *zeroes(uint64_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	os_assert(p != MAP_FAILED);
+	return p;
+}
+
+struct fake_disk *fake_disk_new(uint64_t bytes)
+{
+	struct fake_disk *f = calloc(1, sizeof(*f));
+	os_assert(f);
+	f->d.ops = &ops;
+	f->d.size_bytes = bytes;
+	f->live = zeroes(bytes);
+	f->durable = zeroes(bytes);
+	f->pending_end = &f->pending;
+	return f;
+}
+
+struct fake_disk *fake_disk_broken(uint64_t bytes)
+{
+	struct fake_disk *f = fake_disk_new(bytes);
+	f->fail_after = 1;
+	f->fails_reads = true;
+	return f;
+}
+
+static void tear(struct fake_disk *g, const struct fake_write *w, uint64_t *seed)
+{
+	for (size_t i = 0; i < w->n; i += OS_SECTOR_BYTES)
+		if (fake_random(seed) & 1)
+			memcpy(g->live + w->at + i, w->bytes + i, OS_SECTOR_BYTES);
+}
+
+struct fake_disk *fake_disk_cut(const struct fake_disk *f, uint64_t *seed)
+{
+	struct fake_disk *g = fake_disk_new(f->d.size_bytes);
+	const struct fake_write **all;
+	size_t n = 0, i = 0;
+	unsigned how = fake_random(seed) % 4; /* nothing, everything, whole writes, sectors */
+
+	memcpy(g->live, f->durable, f->d.size_bytes);
+	for (const struct fake_write *w = f->pending; w; w = w->next)
+		n++;
+	all = calloc(n + 1, sizeof(const struct fake_write *));
+	os_assert(all);
+	for (const struct fake_write *w = f->pending; w; w = w->next)
+		all[i++] = w;
+	for (i = n; i > 1 && how != 1; i--) { /* reordered */
+		size_t j = fake_random(seed) % i;
+		const struct fake_write *w = all[i - 1];
+		all[i - 1] = all[j];
+		all[j] = w;
+	}
+	for (i = 0; i < n && how; i++) {
+		if (how == 3)
+			tear(g, all[i], seed);
+		else if (how == 1 || fake_random(seed) & 1)
+			memcpy(g->live + all[i]->at, all[i]->bytes, all[i]->n);
+	}
+	free(all);
+	memcpy(g->durable, g->live, f->d.size_bytes);
+	g->eager = true;
+	return g;
+}

@@ -12,10 +12,10 @@ endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 CC    := gcc
-CLANG := clang-19
 TARGET ?= virt# of `make run`
 
 MODES := unix-rel unix-asan virt-rel
+ALL_MODES := $(MODES) unix-fuzz
 comma := ,
 target_of = $(firstword $(subst -, ,$1))
 
@@ -43,6 +43,8 @@ BASE := -std=gnu17 -D_GNU_SOURCE -I. -g -ffunction-sections -fdata-sections $(WA
 cflags.unix-rel  := $(BASE) $(FRAME) -O2 -fno-omit-frame-pointer -isystem build/tp/unix/include
 cflags.unix-asan := $(BASE) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -isystem build/tp/unix/include
+cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-isystem build/tp/unix/include
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
 TP_LIBS := -lgit2 -lz -llmdb -lmbedtls -lsodium -ljansson
@@ -51,6 +53,8 @@ ldflags.unix-rel  := -g
 # Not for unit tests: nothing refers to Criterion's sections.
 GC := -Wl,--gc-sections
 ldflags.unix-asan := -g -fsanitize=address,undefined
+ldflags.unix-fuzz := -g -fsanitize=fuzzer,address,undefined
+cc = $(if $(filter unix-fuzz,$(mode)),clang-19,$(CC))
 VIRT_LDFLAGS := -static -nostdlib -no-pie -Wl,-T,os/platform/virt/link.ld -Wl,--gc-sections \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
 VIRT_LIBS := -Lbuild/tp/virt/lib $(TP_LIBS) -llwip -lc -lgcc
@@ -92,7 +96,7 @@ build/tp/%.stamp: build/tp/%.ok
 define compile
 @mkdir -p $(@D)
 @echo "  CC $@"
-@if ! $(CC) $(cflags.$(mode)) $1 -MMD -MP -MF $(@:.o=.d) -c -o $@ $< 2>$@.warn; then \
+@if ! $(cc) $(cflags.$(mode)) $1 -MMD -MP -MF $(@:.o=.d) -c -o $@ $< 2>$@.warn; then \
 	cat $@.warn >&2; rm -f $@.warn; exit 1; fi
 @if [ -s $@.warn ]; then cat $@.warn >&2; else rm -f $@.warn; fi
 endef
@@ -118,9 +122,9 @@ endef
 listing = $(shell f=build/$1/$2.list; [ "$$(cat $$f 2>/dev/null)" = "$3" ] || echo "$3" >$$f)build/$1/$2.list
 libs = $(foreach l,$(call needs_of,$2),build/$1/lib$l.a)
 group = -Wl,--start-group $(filter %.a,$^) $1 -Wl,--end-group
-$(foreach m,$(MODES),$(eval $(call mode_rules,$m)))
+$(foreach m,$(ALL_MODES),$(eval $(call mode_rules,$m)))
 
-link_unix = @mkdir -p $(@D); echo "  LD $@"; $(CC) $(ldflags.$(mode)) -o $@ $(filter %.o,$^) $(call group,$(UNIX_LIBS)) $1
+link_unix = @mkdir -p $(@D); echo "  LD $@"; $(cc) $(ldflags.$(mode)) -o $@ $(filter %.o,$^) $(call group,$(UNIX_LIBS)) $1
 link_virt = $(CC) $(VIRT_LDFLAGS) -o $@ $(filter %.o,$^) $1 $(call group,$(VIRT_LIBS))
 define virt_image
 @mkdir -p $(@D)
@@ -159,6 +163,8 @@ all_libs := $(filter-out provisioner,$(LIBS))
 fuzz_libs = $(foreach l,$(all_libs),$(if $(src.$l.unix),build/$1/lib$l.a))
 build/unix-asan/fuzz_%: build/unix-asan/obj/tests/fuzz/fuzz_%.o build/unix-asan/obj/tests/fuzz/main.o $(call fuzz_libs,unix-asan)
 	$(call link_unix,$(GC))
+build/unix-fuzz/fuzz_%: build/unix-fuzz/obj/tests/fuzz/fuzz_%.o $(call fuzz_libs,unix-fuzz)
+	$(call link_unix,$(GC))
 define boot_rule
 build/virt-rel/boot/$1.elf: $(call obj,virt-rel,$(wildcard tests/boot/$1/*.c)) $(call libs,virt-rel,os) $(wildcard os/platform/virt/link.*)
 	$$(virt_image)
@@ -177,7 +183,9 @@ build: ## build both targets and the allod command
 run: ## start the mail appliance (TARGET=virt or unix) and say how to use it
 	@third_party/setup run
 	@$(MAKE) all
-	@exec tests/tools/run $(TARGET)
+	@home=$${ALLOD_HOME:-$${XDG_DATA_HOME:-$$HOME/.local/share}/allod}; \
+		[ -e "$$home/allod.conf" ] || build/allod init alice@example.org
+	@exec build/allod up --foreground --target $(TARGET)
 
 check: ## build and test everything; the last line is `N passed, M failed`
 	@third_party/setup check
@@ -189,10 +197,12 @@ soak: ## the long tests: kills, power cuts, ten thousand connections
 	@$(MAKE) tests
 	@tests/run soak
 
-fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60)
-	@third_party/setup check
-	@$(MAKE) all
-	@tests/fuzz/run $(or $(FUZZ_SEC),60)
+fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60); finds go to build/fuzz
+	@third_party/setup fuzz
+	@$(MAKE) $(fuzz_names:%=build/unix-fuzz/%)
+	@for f in $(fuzz_names:fuzz_%=%); do mkdir -p build/fuzz/$$f; echo "fuzz $$f"; build/unix-fuzz/fuzz_$$f -verbosity=0 \
+		-print_final_stats=1 -max_total_time=$(or $(FUZZ_SEC),60) -artifact_prefix=build/fuzz/$$f- \
+		build/fuzz/$$f tests/fuzz/seeds/$$f; done
 
 bench: ## benchmarks against named peers
 	@third_party/setup check

@@ -59,6 +59,13 @@ MUST_CHECK int http_end(struct http_x *x);
 typedef void http_handler(struct http_x *x, void *ctx);
 void http_serve(struct os_stream *s, http_handler *handler, void *ctx); /* BLOCKS; closes s */
 
+/* A message body on its way in. */
+struct http_in {
+	enum { HTTP_IN_LENGTH, HTTP_IN_CHUNKED, HTTP_IN_REST } kind; /* REST: to the stream's end */
+	uint64_t left; /* of the body, or of the chunk */
+	bool begun, done;
+};
+
 /* Client: one request on a fresh stream. The reply's body is read by http_reply_body until n == 0.
  */
 struct http_client {
@@ -66,8 +73,7 @@ struct http_client {
 	struct os_reader r;
 	char room[16 * 1024];
 	int status;
-	uint64_t left; /* of the body, or HTTP_CHUNKED */
-	bool chunk_open;
+	struct http_in body;
 };
 /* BLOCKS until the reply's head is there. `headers` are "Name: value\r\n" lines. Closes nothing. */
 MUST_CHECK int http_request(struct http_client *c, struct os_stream *s, struct str method,

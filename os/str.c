@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* memmem */
-#endif
 #include "os/base.h"
 
 static char fold(char c)

@@ -15,6 +15,8 @@
 	} \
 	static int name##_body(void *arg)
 
+static char text_a[] = "a", text_b[] = "b", text_x[] = "x";
+static char text_first[] = "first", text_second[] = "second";
 static char trace[256];
 static void note(char c)
 {
@@ -34,8 +36,8 @@ static void noter(void *arg)
 
 FIBER_TEST(turns_are_round_robin)
 {
-	cr_expect_eq(os_spawn("a", noter, "a"), 0);
-	cr_expect_eq(os_spawn("b", noter, "b"), 0);
+	cr_expect_eq(os_spawn("a", noter, text_a), 0);
+	cr_expect_eq(os_spawn("b", noter, text_b), 0);
 	cr_expect_eq(os_fiber_count(), 3);
 	cr_expect_str_eq(os_fiber_name(os_self()), "main");
 	while (os_fiber_count() > 1) {
@@ -124,8 +126,8 @@ static void locker(void *arg)
 FIBER_TEST(a_mutex_is_fair)
 {
 	cr_expect_eq(os_lock(&m, OS_FOREVER), 0);
-	cr_assert_eq(os_spawn("a", locker, "a"), 0);
-	cr_assert_eq(os_spawn("b", locker, "b"), 0);
+	cr_assert_eq(os_spawn("a", locker, text_a), 0);
+	cr_assert_eq(os_spawn("b", locker, text_b), 0);
 	os_yield();
 	os_unlock(&m);
 	cr_expect_eq(os_lock(&m, os_after(-1)), ERR_TIMEOUT, "it was handed to a");
@@ -203,8 +205,8 @@ static void set_error(void *arg)
 
 FIBER_TEST(each_fiber_has_its_error)
 {
-	cr_assert_eq(os_spawn("a", set_error, "first"), 0);
-	cr_assert_eq(os_spawn("b", set_error, "second"), 0);
+	cr_assert_eq(os_spawn("a", set_error, text_first), 0);
+	cr_assert_eq(os_spawn("b", set_error, text_second), 0);
 	cr_expect_eq(err_set(ERR_IO, "main"), ERR_IO);
 	while (os_fiber_count() > 1)
 		os_yield();
@@ -257,6 +259,6 @@ FIBER_TEST(what_still_runs_is_dropped)
 Test(fiber, it_runs_again)
 {
 	cr_expect_eq(os_run(what_still_runs_is_dropped_body, NULL), 7);
-	cr_expect_eq(os_run(what_still_runs_is_dropped_body, "x"), 8);
+	cr_expect_eq(os_run(what_still_runs_is_dropped_body, text_x), 8);
 	cr_expect_eq(os_fiber_count(), 0);
 }

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "os/conf.h"
 #include "os/fiber_impl.h"
 #include "os/log.h"

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* A TCP stream over a host socket. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "os/net/socket/socket_impl.h"
 #include "os/platform/unix/unix.h"
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Files as disks. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "os/conf.h"
 #include "os/disk.h"
 #include "os/platform/unix/unix.h"

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "os/platform.h"
 
 #include <sys/mman.h>

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Waiting for descriptors, signals and helper threads by one epoll. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "os/platform/unix/unix.h"
 
 #include <errno.h>

@@ -158,11 +158,14 @@ trap_common:
 	pushq	%r15
 	cld
 	movq	%rsp, %rdi
+	pushq	136(%rdi)		/* %rip and %rbp: a frame for backtraces */
+	pushq	%rbp
+	movq	%rsp, %rbp
 	subq	$512, %rsp
 	fxsave64 (%rsp)
 	call	trap_handle
 	fxrstor64 (%rsp)
-	addq	$512, %rsp
+	addq	$512 + 16, %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13

@@ -218,6 +218,8 @@ static NORETURN void die(const struct trap_frame *f, int code, uint64_t at, cons
 		panicking = true;
 		say("backtrace:\n");
 		say_place(f->rip);
+		if (f->vector == VECTOR_PF && f->error & PF_FETCH && readable(f->rsp))
+			say_place(*(const uint64_t *)f->rsp - 1); /* a call into nowhere */
 		say_frames(f->rbp);
 	}
 	plat_exit(code);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What differs between two trees of a mail branch: folders are compared down to the mailboxes, and
+ * mailboxes are paired by id, so one that was renamed costs nothing and keeps its numbers.
+ */
+#include "services/mail/mailbox_derive_impl.h"
+
+#include "os/log.h"
+
+#define WALK_ARENA (16 * 1024 * 1024)
+
+struct item { /* a folder below */
+	struct str name;
+	struct store_oid oid;
+};
+struct folder {
+	struct arena *a;
+	struct item *items;
+	size_t n, cap;
+	struct store_oid file; /* .mailbox */
+	bool has_file;
+	struct mail_side side;
+};
+
+static int folder_entry(void *ctx, struct str name, const struct store_entry *e)
+{
+	struct folder *f = ctx;
+	if (name.n > 0 && name.p[0] == '.') {
+		if (e->kind == STORE_BLOB && str_eq(name, STR(".mailbox"))) {
+			f->has_file = true;
+			f->file = e->oid;
+		} else if (e->kind == STORE_TREE && str_eq(name, STR(".m"))) {
+			f->side.has_m = true;
+			f->side.m = e->oid;
+		} else if (e->kind == STORE_TREE && str_eq(name, STR(".f"))) {
+			f->side.has_f = true;
+			f->side.f = e->oid;
+		}
+		return 0;
+	}
+	if (e->kind != STORE_TREE)
+		return 0;
+	if (f->n == f->cap) {
+		size_t cap = f->cap ? 2 * f->cap : 16;
+		struct item *more = arena_alloc(f->a, cap * sizeof(*more));
+		if (more == NULL)
+			return err_set(ERR_LIMIT, "mail: too many mailboxes");
+		if (f->n > 0)
+			memcpy(more, f->items, f->n * sizeof(*more));
+		f->items = more;
+		f->cap = cap;
+	}
+	struct item *it = &f->items[f->n++];
+	it->oid = e->oid;
+	it->name = arena_dup(f->a, name);
+	return it->name.p != NULL ? 0 : err_set(ERR_LIMIT, "mail: too many mailboxes");
+}
+
+static int folder_read(struct folder *out, struct mail_derive *d, const struct store_oid *tree)
+{
+	*out = (struct folder){ .a = &d->arena };
+	return tree != NULL ? store_list(d->s, tree, STR_NONE, folder_entry, out) : 0;
+}
+
+static bool same_oid(bool has_a, const struct store_oid *a, bool has_b, const struct store_oid *b)
+{
+	return has_a == has_b && (!has_a || store_oid_eq(a, b));
+}
+
+/* The id in a .mailbox; ERR_NOENT when it has none. */
+static int read_id(struct mail_id *out, struct mail_derive *d, const struct store_oid *blob)
+{
+	struct str text;
+	struct mail_file file;
+	int err = store_blob_all(&text, &d->arena, d->s, blob, MAIL_FILE_MAX);
+	if (err < 0)
+		return err == ERR_LIMIT ? ERR_NOENT : err;
+	mail_file_parse(&file, text);
+	*out = file.id;
+	return file.exists ? 0 : ERR_NOENT;
+}
+
+static int add_event(struct mail_derive *d, const struct mail_id *id, const struct mail_side *old,
+	const struct mail_side *new)
+{
+	int err = mail_grow(&d->events, &d->event_cap, d->event_count, sizeof(*d->events));
+	if (err < 0)
+		return err;
+	struct mail_event *ev = &d->events[d->event_count++];
+	*ev = (struct mail_event){ .key = { d->account.number, *id } };
+	if (old != NULL) {
+		ev->old = *old;
+		ev->old.present = true;
+	}
+	if (new != NULL) {
+		ev->new = *new;
+		ev->new.present = true;
+	}
+	return 0;
+}
+
+/* The mailbox that stands in this very folder, before and after. */
+static int compare_mailbox(
+	struct mail_derive *d, const struct folder *old, const struct folder *new)
+{
+	const struct mail_side *o = &old->side, *n = &new->side;
+	bool same_file = same_oid(old->has_file, &old->file, new->has_file, &new->file);
+	struct mail_id old_id, new_id;
+	if (!same_file)
+		d->list_changed = true;
+	if (same_file && same_oid(o->has_m, &o->m, n->has_m, &n->m) &&
+		same_oid(o->has_f, &o->f, n->has_f, &n->f))
+		return 0;
+	int old_err = old->has_file ? read_id(&old_id, d, &old->file) : ERR_NOENT;
+	if (old_err < 0 && old_err != ERR_NOENT)
+		return old_err;
+	int new_err = old_err;
+	if (same_file)
+		new_id = old_id;
+	else
+		new_err = new->has_file ? read_id(&new_id, d, &new->file) : ERR_NOENT;
+	if (new_err < 0 && new_err != ERR_NOENT)
+		return new_err;
+	if (old_err == 0 && new_err == 0 && mail_id_eq(&old_id, &new_id))
+		return add_event(d, &old_id, o, n);
+	int err = old_err == 0 ? add_event(d, &old_id, o, NULL) : 0;
+	if (err == 0 && new_err == 0)
+		err = add_event(d, &new_id, NULL, n);
+	return err;
+}
+
+/* git's order of folders. */
+static int item_cmp(const struct item *a, const struct item *b)
+{
+	size_t n = a->name.n < b->name.n ? a->name.n : b->name.n;
+	int c = memcmp(a->name.p, b->name.p, n);
+	if (c != 0)
+		return c;
+	int x = a->name.n > n ? (uint8_t)a->name.p[n] : '/';
+	int y = b->name.n > n ? (uint8_t)b->name.p[n] : '/';
+	return a->name.n == b->name.n ? 0 : x < y ? -1 : 1;
+}
+
+static int walk(struct mail_derive *d, const struct store_oid *old_tree,
+	const struct store_oid *new_tree, unsigned depth)
+{
+	struct folder old, new;
+	int err = folder_read(&old, d, old_tree);
+	if (err == 0)
+		err = folder_read(&new, d, new_tree);
+	if (err == 0 && depth > 0)
+		err = compare_mailbox(d, &old, &new);
+	if (depth == MAIL_DEPTH_MAX)
+		return err;
+	size_t i = 0, k = 0;
+	while (err == 0 && (i < old.n || k < new.n)) {
+		int c = i == old.n ? 1 : k == new.n ? -1 : item_cmp(&old.items[i], &new.items[k]);
+		const struct store_oid *o = c <= 0 ? &old.items[i++].oid : NULL;
+		const struct store_oid *n = c >= 0 ? &new.items[k++].oid : NULL;
+		if (o == NULL || n == NULL || !store_oid_eq(o, n))
+			err = walk(d, o, n, depth + 1);
+	}
+	return err;
+}
+
+static int event_cmp(const void *a, const void *b)
+{
+	const struct mail_event *x = a, *y = b;
+	return memcmp(x->key.id.b, y->key.id.b, MAIL_ID_BYTES);
+}
+
+/* What left one folder and came to another with the same id is one mailbox. */
+static void pair_events(struct mail_derive *d)
+{
+	size_t n = 0;
+	if (d->event_count < 2)
+		return;
+	qsort(d->events, d->event_count, sizeof(*d->events), event_cmp);
+	for (size_t i = 0; i < d->event_count; i++) {
+		struct mail_event *last = n > 0 ? &d->events[n - 1] : NULL, *ev = &d->events[i];
+		if (last == NULL || event_cmp(last, ev) != 0) {
+			d->events[n++] = *ev;
+			continue;
+		}
+		if (!last->old.present)
+			last->old = ev->old;
+		if (!last->new.present)
+			last->new = ev->new;
+	}
+	d->event_count = n;
+}
+
+/* ---- the account of a ref ---- */
+static bool is_mail_tree(struct store *s, const struct store_oid *tree)
+{
+	struct store_entry e;
+	return tree != NULL && store_find(&e, s, tree, STR(".lanes")) == 0 && e.kind == STORE_BLOB;
+}
+
+static int save_account(struct mail_derive *d)
+{
+	mail_key_account(&d->key, d->ref);
+	return store_derive_local_put(
+		d->d, mail_key_str(&d->key), mail_account_encode(&d->value, &d->account));
+}
+
+static int number_account(struct mail_derive *d)
+{
+	struct str value;
+	uint32_t count = 0;
+	mail_key_accounts(&d->key);
+	int err = store_derive_local_get(&value, d->d, mail_key_str(&d->key));
+	if (err == 0 && value.n == 4)
+		count = mail_get32(value.p);
+	else if (err != ERR_NOENT)
+		return err < 0 ? err : err_set(ERR_CORRUPT, "mail: account counter is damaged");
+	mail_put32(d->value.b, ++count);
+	err = store_derive_local_put(d->d, mail_key_str(&d->key), str_n(d->value.b, 4));
+	d->account = (struct mail_account_rec){ count, 0 };
+	return err < 0 ? err : save_account(d);
+}
+
+/* ERR_NOENT: no mail branch. */
+static int find_account(struct mail_derive *d, const struct store_oid *new_tree)
+{
+	struct str value;
+	if (!str_starts(d->ref, STR("refs/heads/")) || d->ref.n > MAIL_REF_MAX)
+		return ERR_NOENT;
+	mail_key_account(&d->key, d->ref);
+	int err = store_derive_local_get(&value, d->d, mail_key_str(&d->key));
+	if (err == 0)
+		return mail_account_decode(&d->account, value);
+	if (err != ERR_NOENT || !is_mail_tree(d->s, new_tree))
+		return err;
+	return number_account(d);
+}
+
+int mail_derive_validity(uint32_t *out, struct mail_derive *d)
+{
+	int64_t now = os_wall_sec();
+	uint32_t v = now > 0 && now < UINT32_MAX ? (uint32_t)now : 1;
+	if (v <= d->account.validity_floor)
+		v = d->account.validity_floor + 1;
+	*out = d->account.validity_floor = v;
+	return save_account(d);
+}
+
+static void derive_free(struct mail_derive *d)
+{
+	arena_free(&d->arena);
+	arena_free(&d->leaf_arena);
+	buf_free(&d->path);
+	buf_free(&d->text);
+	free(d->events);
+	free(d->drops);
+	free(d->fresh);
+	free(d);
+}
+
+static int derive(void *ctx, struct store_derive *sd, struct str ref,
+	const struct store_oid *old_tree, const struct store_oid *new_tree)
+{
+	(void)ctx;
+	struct mail_derive *d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return ERR_NOMEM;
+	d->d = sd;
+	d->s = store_derive_store(sd);
+	d->m = mail_of_store(d->s);
+	d->ref = ref;
+	d->seq = store_derive_seq(sd);
+	arena_init(&d->arena, WALK_ARENA);
+	arena_init(&d->leaf_arena, MAIL_LEAF_BYTES);
+	buf_init(&d->path, NULL);
+	buf_init(&d->text, NULL);
+	int err = find_account(d, new_tree);
+	if (err == 0)
+		err = walk(d, old_tree, new_tree, 0);
+	if (err == 0) {
+		pair_events(d);
+		err = mail_derive_rows(d);
+	} else if (err == ERR_NOENT && d->account.number == 0) {
+		err = 0;
+	}
+	if (err == 0 && d->list_changed && d->m != NULL)
+		d->m->list_seq = d->seq;
+	derive_free(d);
+	return err;
+}
+
+static const struct store_driver driver = { .name = "mail", .version = 1, .derive = derive };
+
+const struct store_driver *mail_driver(void)
+{
+	return &driver;
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: ISC
+"""The thinnest IMAP, SMTP and LMTP client that can saturate a server: raw sockets, no parsing beyond tags."""
+import socket
+import time
+
+
+class Line:
+    def __init__(self, host, port, context=None):
+        self.sock = socket.create_connection((host, port), 120)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
+        self.rest = b""
+
+    def line(self):
+        while b"\n" not in self.rest:
+            more = self.sock.recv(65536)
+            if not more:
+                raise EOFError("the server hung up")
+            self.rest += more
+        line, _, self.rest = self.rest.partition(b"\n")
+        return line
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def close(self):
+        self.sock.close()
+
+
+class Imap(Line):
+    def __init__(self, host, port, context, user, password):
+        super().__init__(host, port, context)
+        self.line()
+        self.command(b'LOGIN "%s" "%s"' % (user.encode(), password.encode()))
+
+    def until(self, tag):
+        """Reads to the tagged answer, counting bytes; large answers are not split into lines."""
+        mark, total, tail = b"\r\n" + tag + b" ", len(self.rest), b"\r\n" + self.rest
+        while True:
+            at = tail.find(mark)
+            if at >= 0 and tail.find(b"\r\n", at + 2) >= 0:
+                end = tail.find(b"\r\n", at + 2)
+                answer = tail[at + 2:end]
+                self.rest = tail[end + 2:]
+                if not answer[len(tag) + 1:].startswith(b"OK"):
+                    raise RuntimeError(answer.decode(errors="replace"))
+                return total
+            more = self.sock.recv(1 << 18)
+            if not more:
+                raise EOFError("the server hung up")
+            total += len(more)
+            tail = (tail[-200:] if at < 0 else tail[at:]) + more
+
+    def command(self, text):
+        self.send(b"x " + text + b"\r\n")
+        return self.until(b"x")
+
+    def timed(self, text, repeat=3):
+        """Least of `repeat` runs, seconds; and bytes of the answer."""
+        best, size = None, 0
+        for _ in range(repeat):
+            start = time.monotonic()
+            size = self.command(text)
+            took = time.monotonic() - start
+            best = took if best is None else min(best, took)
+        return best, size
+
+    def append(self, mailbox, message, flags=b""):
+        self.send(b"x APPEND %s (%s) {%d}\r\n" % (mailbox, flags, len(message)))
+        while not self.line().startswith(b"+"):
+            pass
+        self.send(message + b"\r\n")
+        self.until(b"x")
+
+
+class Mail(Line):
+    """SMTP (hello=b"EHLO bench") or LMTP (hello=b"LHLO bench"), in the clear."""
+
+    def __init__(self, host, port, hello):
+        super().__init__(host, port)
+        self.reply()
+        self.send(hello + b"\r\n")
+        self.reply()
+
+    def reply(self):
+        while True:
+            line = self.line()
+            if line[3:4] != b"-":
+                if line[:1] not in b"23":
+                    raise RuntimeError(line.decode(errors="replace"))
+                return line
+
+    def deliver(self, rcpt, message):
+        """One message as a pipelining sender does it."""
+        self.send(b"MAIL FROM:<bench@elsewhere.example>\r\nRCPT TO:<%s>\r\nDATA\r\n" % rcpt)
+        for _ in range(3):
+            self.reply()
+        self.send(message + b"\r\n.\r\n")
+        self.reply()

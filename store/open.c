@@ -177,6 +177,19 @@ int store_watch(struct store *s, store_watch_fn *fn, void *ctx)
 	return 0;
 }
 
+void store_unwatch(struct store *s, store_watch_fn *fn, void *ctx)
+{
+	for (struct watch **at = &s->watches; *at; at = &(*at)->next) {
+		struct watch *w = *at;
+
+		if (w->fn == fn && w->ctx == ctx) {
+			*at = w->next;
+			free(w);
+			return;
+		}
+	}
+}
+
 /* ---- local records and rows ---- */
 static int record_get(
 	struct str *out, struct arena *a, struct store *s, enum kv_table t, struct str key)

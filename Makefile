@@ -6,7 +6,7 @@
 .SECONDARY:
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-ifeq ($(findstring j,$(firstword -$(MAKEFLAGS))),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory

@@ -71,6 +71,7 @@
 	X(getgid, 38) \
 	X(getpgid, 38) \
 	X(getppid, 38) \
+	X(getrlimit, 38) \
 	X(getrusage, 38) \
 	X(getsid, 38) \
 	X(getuid, 38) \

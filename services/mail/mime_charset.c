@@ -121,6 +121,15 @@ int mime_utf8_len(const char *p, size_t n)
 	return (int)want;
 }
 
+uint32_t mime_utf8_get(const char *p, int len)
+{
+	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t cp = (unsigned char)p[0] & mask[len];
+	for (int i = 1; i < len; i++)
+		cp = cp << 6 | ((unsigned char)p[i] & 0x3f);
+	return cp;
+}
+
 /* Lower-cased, without "-" and "_"; empty when it is too long to be one we know. */
 static struct str normal_label(char out[static LABEL_MAX], struct str charset)
 {

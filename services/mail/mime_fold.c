@@ -19,15 +19,6 @@ static uint32_t fold(uint32_t cp)
 	return (uint32_t)((int32_t)cp + mime_folds[low].delta);
 }
 
-static uint32_t code_point(const char *p, int len)
-{
-	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t cp = (unsigned char)p[0] & mask[len];
-	for (int i = 1; i < len; i++)
-		cp = cp << 6 | ((unsigned char)p[i] & 0x3f);
-	return cp;
-}
-
 static void fold_ascii(char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -48,7 +39,7 @@ void mime_fold(struct buf *out, struct str utf8)
 			return;
 		int len = mime_utf8_len(utf8.p + i, utf8.n - i);
 		if (len > 0)
-			mime_utf8_add(out, fold(code_point(utf8.p + i, len)));
+			mime_utf8_add(out, fold(mime_utf8_get(utf8.p + i, len)));
 		else
 			buf_add(out, str_sub(utf8, i, i + 1));
 		i += len > 0 ? (size_t)len : 1;

@@ -23,8 +23,8 @@ static inline bool mime_is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
-/* A token character of RFC 2045; 8-bit is let through where `lenient`. */
-bool mime_is_token(char c, bool lenient);
+/* A token character of RFC 2045. */
+bool mime_is_token(char c);
 /* Skips white space and nested comments; may stay. *comment: the inside of the last one, if any. */
 void mime_lex_space(struct mime_lex *l, struct str *comment);
 /*
@@ -90,6 +90,8 @@ void mime_conv_end(struct mime_conv *c);
 void mime_utf8_add(struct buf *out, uint32_t cp);
 /* Length of the valid UTF-8 sequence at p (1-4), 0 if invalid, -1 if cut off by the end. */
 int mime_utf8_len(const char *p, size_t n);
+/* The character of a valid sequence of `len` bytes. */
+uint32_t mime_utf8_get(const char *p, int len);
 
 /* ---- transfer encodings (RFC 2045 6) ---- */
 struct mime_base64 {

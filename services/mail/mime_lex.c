@@ -2,12 +2,9 @@
 /* Words of structured header fields: white space, comments, quoted strings. */
 #include "services/mail/mime_impl.h"
 
-bool mime_is_token(char c, bool lenient)
+bool mime_is_token(char c)
 {
-	unsigned char u = (unsigned char)c;
-	if (u >= 0x80)
-		return lenient;
-	return u > ' ' && u != 0x7f && !strchr("()<>@,;:\\\"/[]?=", u);
+	return c > ' ' && c < 0x7f && !strchr("()<>@,;:\\\"/[]?=", c); /* 8-bit is negative */
 }
 
 struct str mime_lex_comment(struct mime_lex *l)

@@ -46,7 +46,7 @@ static bool value_ends(const struct mime_lex *l)
 		return true;
 	/* A forgotten semicolon: "charset=utf-8 format=flowed". */
 	const char *word = q;
-	while (q < l->end && *q != '=' && mime_is_token(*q, false))
+	while (q < l->end && *q != '=' && mime_is_token(*q))
 		q++;
 	return q > word && q < l->end && *q == '=' && q + 1 < l->end && !mime_is_space(q[1]);
 }
@@ -74,7 +74,7 @@ static bool take_segment(struct mime_params *ps, struct mime_lex *l)
 	struct mime_segment *g = &ps->seg[ps->count];
 	size_t at = ps->text.n;
 	const char *start = l->p;
-	while (l->p < l->end && mime_is_token(*l->p, true))
+	while (l->p < l->end && mime_is_token(*l->p))
 		l->p++;
 	const char *stop = l->p;
 	mime_lex_space(l, NULL);
@@ -138,7 +138,7 @@ static void add_percent(struct buf *out, struct str plain)
 {
 	for (size_t i = 0; i < plain.n; i++) {
 		char c = plain.p[i];
-		if (mime_is_token(c, false) && c != '*' && c != '\'' && c != '%')
+		if (mime_is_token(c) && c != '*' && c != '\'' && c != '%')
 			buf_addc(out, c);
 		else
 			buf_fmt(out, "%%%02X", (unsigned char)c);

@@ -94,14 +94,11 @@ static void close_to(struct mime_impl *m, const struct mime_part *stop, struct s
 {
 	while (m->part != stop) {
 		struct mime_part *p = m->part;
-		if (end.at < p->body_at) {
-			/* The line end before a boundary was that of the header. */
-			p->end_at = p->body_at;
-			p->body_lines = 0;
-		} else {
-			p->end_at = end.at;
-			p->body_lines = end.lf - p->body_lines;
-		}
+		/* The line end before a boundary may have been that of the header: then it stays. */
+		if (end.at < p->body_at)
+			end = (struct spot){ p->body_at, p->body_lines };
+		p->end_at = end.at;
+		p->body_lines = end.lf - p->body_lines;
 		m->part = p->parent;
 		m->depth--;
 	}
@@ -133,7 +130,7 @@ static struct str take_token(struct mime_lex *l)
 {
 	mime_lex_space(l, NULL);
 	const char *start = l->p;
-	while (l->p < l->end && mime_is_token(*l->p, false))
+	while (l->p < l->end && mime_is_token(*l->p))
 		l->p++;
 	return str_n(start, (size_t)(l->p - start));
 }

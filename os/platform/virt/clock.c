@@ -17,6 +17,7 @@
 #define PIT_CHANNEL2 0x42
 #define PIT_COMMAND  0x43
 #define RECHECK_NS   (16 * OS_SEC)
+#define CMOS_WAIT_NS 3000000u /* a step of the CMOS clock takes less */
 
 #define KVM_LEAF      0x40000000u
 #define KVM_CLOCK2    (1u << 3)
@@ -166,12 +167,12 @@ int64_t plat_wall_ns(void)
 
 	if (wall_checked && now - wall_checked < (uint64_t)RECHECK_NS)
 		return wall;
-	int64_t sec = -1;
-	for (unsigned i = 0; sec < 0 && i < 100; i++)
+	int64_t sec = cmos_seconds();
+	while (sec < 0 && plat_mono_ns() - now < CMOS_WAIT_NS)
 		sec = cmos_seconds();
-	wall_checked = now ? now : 1;
 	if (sec < 0)
 		return wall;
+	wall_checked = now ? now : 1;
 	/* It tells whole seconds: believe our fraction as long as the seconds agree. */
 	if (wall < sec * OS_SEC)
 		wall = sec * OS_SEC;

@@ -5,6 +5,8 @@
 #define COM1      0x3f8
 #define LSR       (COM1 + 5)
 #define LSR_EMPTY 0x20
+#define QUEUE     16
+#define TRIES     100000
 
 static bool dead;
 
@@ -21,21 +23,24 @@ void console_init(void)
 
 static void put(char c)
 {
-	for (unsigned i = 0; !(inb(LSR) & LSR_EMPTY); i++) {
-		if (i == 100000)
+	static unsigned room; /* in the port's queue, since it was last seen empty */
+
+	for (unsigned i = 0; !room; i++) {
+		if (inb(LSR) & LSR_EMPTY)
+			room = QUEUE;
+		else if (i == TRIES)
 			dead = true;
 		if (dead)
 			return;
 		cpu_pause();
 	}
+	room--;
 	outb(COM1, (uint8_t)c);
 }
 
 void plat_console_write(const char *p, size_t n)
 {
-	if (dead)
-		return;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !dead; i++) {
 		if (p[i] == '\n')
 			put('\r');
 		put(p[i]);

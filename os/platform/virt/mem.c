@@ -97,6 +97,12 @@ uint64_t page_redeem(void)
 	return page;
 }
 
+void page_unredeem(uint64_t page)
+{
+	page_put(page);
+	promised++;
+}
+
 void plat_memory(uint64_t *total_bytes, uint64_t *free_bytes)
 {
 	*total_bytes = total * PAGE;
@@ -207,6 +213,7 @@ void mem_init(const struct mem_range *ram, unsigned count)
 	map_plain(writable, end, data);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t to = (ram[i].to + BIG - 1) & -BIG;
+		to = to < VM_BASE ? to : VM_BASE;
 		if (to > first_big)
 			map_plain(
 				ram[i].from < first_big ? first_big : ram[i].from & -BIG, to, data);

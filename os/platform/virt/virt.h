@@ -115,8 +115,9 @@ bool mem_promise(size_t pages);
 void mem_unpromise(size_t pages);
 /* A page that was promised before, zeroed; never 0. */
 uint64_t page_redeem(void);
-size_t mem_spare(void); /* free and promised to nobody */
-size_t mem_total(void); /* pages */
+void page_unredeem(uint64_t page); /* give it back, and have it promised again */
+size_t mem_spare(void);            /* free and promised to nobody */
+size_t mem_total(void);            /* pages */
 /* The entry that maps `at`; tables on the way are made when `make`. NULL: none (left). */
 uint64_t *page_entry(uint64_t at, bool make);
 /* The entry one level up: of the table that page_entry points into. */

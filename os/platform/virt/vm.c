@@ -20,7 +20,8 @@
 #define MAY_READ  (1ul << 53)
 #define MAY_WRITE (1ul << 54)
 
-#define STACK_PROMISED 3 /* pages of a stack that are there for sure */
+#define TABLE          512 /* entries */
+#define STACK_PROMISED 3   /* pages of a stack that are there for sure */
 
 static uint64_t vm_pages; /* size of the address range */
 static uint64_t low_free; /* every page below is in use */
@@ -43,19 +44,29 @@ static bool used(uint64_t index)
 	return entry && *entry & USED;
 }
 
+/* The table with the entry of page `index`; NULL: none yet, so all of its pages are free. */
+static const uint64_t *table_of(uint64_t index)
+{
+	const uint64_t *entry = table_entry(address(index), false);
+	return entry && *entry & PTE_P ? (const uint64_t *)(*entry & PTE_ADDR) : NULL;
+}
+
 /* Index of the first of `n` pages in a row that are free; vm_pages when there is no such row. */
 static uint64_t find_row(size_t n)
 {
-	uint64_t run = 0;
+	const uint64_t *table = table_of(low_free);
+	uint64_t run = 0, i = low_free;
+	bool all_used = true; /* up to here */
 
-	while (low_free < vm_pages && used(low_free))
-		low_free++;
-	for (uint64_t i = low_free; i < vm_pages; i++) {
-		run = used(i) ? 0 : run + 1;
-		if (run == n)
-			return i + 1 - n;
+	for (; i < vm_pages && run < n; i++) {
+		if (i % TABLE == 0)
+			table = table_of(i);
+		run = table && table[i % TABLE] & USED ? 0 : run + 1;
+		all_used = all_used && !run;
+		if (all_used)
+			low_free = i + 1;
 	}
-	return vm_pages;
+	return run == n ? i - n : vm_pages;
 }
 
 static uint64_t rights(uint64_t entry)
@@ -128,16 +139,19 @@ long vm_map(size_t n, int prot)
 /* Give back the page, if one is held; what was promised stays promised when `keep`. */
 static void drop(uint64_t at, uint64_t *entry, bool keep)
 {
-	if (*entry & HELD) {
-		uint64_t page = *entry & PTE_ADDR;
-		*entry &= ~(HELD | PTE_P | PTE_ADDR);
-		page_forget(at);
-		page_put(page);
-		if (keep && !(*entry & LAZY) && !mem_promise(1))
-			virt_panic(PANIC_NOMEM, "a page just given back is gone");
-	} else if (!keep && *entry & USED && !(*entry & (LAZY | GUARD))) {
-		mem_unpromise(1);
+	uint64_t page = *entry & PTE_ADDR;
+
+	if (!(*entry & HELD)) {
+		if (!keep && *entry & USED && !(*entry & (LAZY | GUARD)))
+			mem_unpromise(1);
+		return;
 	}
+	*entry &= ~(HELD | PTE_P | PTE_ADDR);
+	page_forget(at);
+	if (keep && !(*entry & LAZY))
+		page_unredeem(page);
+	else
+		page_put(page);
 }
 
 long vm_unmap(uint64_t at, size_t n)

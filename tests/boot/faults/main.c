@@ -58,7 +58,7 @@ static int read_null(void)
 static int call_null(void)
 {
 	int (*volatile f)(void) = NULL;
-	return f();
+	return f() + 1;
 }
 
 static int deep(volatile char *above)

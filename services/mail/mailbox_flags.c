@@ -76,59 +76,45 @@ static int by_uid(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* One edit. */
+static int flag_some(struct flagging *f, struct mail_box *b, const uint32_t *uids, size_t n)
+{
+	struct mail_pick *picks = NULL;
+	size_t count = 0;
+	f->changed = false;
+	int err = mail_edit_begin(&f->w, b->acct);
+	if (err < 0)
+		return err;
+	err = mail_edit_box(&f->place, f->w, b);
+	if (err == 0)
+		err = mail_pick(&picks, &count, b, uids, n);
+	mail_pick_sort_identity(picks, count);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = flag_one(f, &picks[i]);
+	free(picks);
+	if (err == 0 && f->changed)
+		return mail_edit_commit(f->w, STR("imap: flags"));
+	mail_edit_abort(f->w);
+	return err;
+}
+
 int mail_flags(struct mail_box *b, const uint32_t *uids, size_t n, enum mail_flag_op op,
 	const struct mail_flag_change *change, uint64_t unchanged_since, uint32_t *failed,
 	size_t *failed_count)
 {
 	struct flagging f = { .op = op, .change = change, .unchanged_since = unchanged_since };
-	struct mail_pick *picks = NULL;
-	size_t count = 0;
-	f.failed = failed;
-	if (failed_count != NULL)
-		*failed_count = 0;
 	int err = check_change(b, change, op != MAIL_FLAG_DEL);
-	if (err == 0)
-		err = mail_edit_begin(&f.w, b->acct);
-	if (err < 0)
-		return err;
-	err = mail_edit_box(&f.place, f.w, b);
-	if (err == 0)
-		err = mail_pick(&picks, &count, b, uids, n);
-	mail_pick_sort_identity(picks, count);
-	for (size_t i = 0; err == 0 && i < count; i++)
-		err = flag_one(&f, &picks[i]);
-	free(picks);
+	f.failed = failed;
+	for (size_t i = 0; err == 0 && i < n; i += MAIL_CHUNK)
+		err = flag_some(&f, b, uids + i, n - i < MAIL_CHUNK ? n - i : MAIL_CHUNK);
 	if (f.failed_count > 1)
 		qsort(failed, f.failed_count, sizeof(*failed), by_uid);
 	if (failed_count != NULL)
 		*failed_count = f.failed_count;
-	if (err == 0 && f.changed)
-		return mail_edit_commit(f.w, STR("imap: flags"));
-	mail_edit_abort(f.w);
 	return err;
 }
 
 /* ---- expunge ---- */
-/* UIDs that are \Deleted in the view, or those of `uids`; malloc'ed. */
-static int candidates(struct mail_pick **out, size_t *n, const struct mail_box *b,
-	const uint32_t *uids, size_t uid_count)
-{
-	if (uids != NULL)
-		return mail_pick(out, n, b, uids, uid_count);
-	struct mail_pick *p = malloc((b->count.deleted + 1) * sizeof(*p));
-	if (p == NULL)
-		return err_set(ERR_NOMEM, "mail: no memory for %u messages", b->count.deleted);
-	*n = 0;
-	for (size_t i = 0; i < b->n && *n < b->count.deleted; i++) {
-		const struct mail_msg *m = &b->msgs[i];
-		if (m->flags & MAIL_DELETED)
-			p[(*n)++] =
-				(struct mail_pick){ m->uid, m->lane, m->seq, m->flags, m->blob };
-	}
-	*out = p;
-	return 0;
-}
-
 static int expunge_one(bool *changed, struct mail_edit *w, const struct mail_place *place,
 	const struct mail_pick *p)
 {
@@ -148,7 +134,7 @@ static int expunge_one(bool *changed, struct mail_edit *w, const struct mail_pla
 	return mail_edit_leave(w, place, p->lane, p->seq);
 }
 
-int mail_expunge(struct mail_box *b, const uint32_t *uids, size_t n)
+static int expunge_some(struct mail_box *b, const uint32_t *uids, size_t n)
 {
 	struct mail_edit *w;
 	struct mail_place place;
@@ -160,7 +146,7 @@ int mail_expunge(struct mail_box *b, const uint32_t *uids, size_t n)
 		return err;
 	err = mail_edit_box(&place, w, b);
 	if (err == 0)
-		err = candidates(&picks, &count, b, uids, n);
+		err = mail_pick(&picks, &count, b, uids, n);
 	mail_pick_sort_identity(picks, count);
 	for (size_t i = 0; err == 0 && i < count; i++)
 		err = expunge_one(&changed, w, &place, &picks[i]);
@@ -168,5 +154,31 @@ int mail_expunge(struct mail_box *b, const uint32_t *uids, size_t n)
 	if (err == 0 && changed)
 		return mail_edit_commit(w, STR("imap: expunge"));
 	mail_edit_abort(w);
+	return err;
+}
+
+/* All that are \Deleted; malloc'ed. */
+static int deleted_uids(uint32_t **out, size_t *n, const struct mail_box *b)
+{
+	uint32_t *uids = malloc((b->count.deleted + 1) * sizeof(*uids));
+	if (uids == NULL)
+		return err_set(ERR_NOMEM, "mail: no memory for %u messages", b->count.deleted);
+	*n = 0;
+	for (size_t i = 0; i < b->n && *n < b->count.deleted; i++)
+		if (b->msgs[i].flags & MAIL_DELETED)
+			uids[(*n)++] = b->msgs[i].uid;
+	*out = uids;
+	return 0;
+}
+
+int mail_expunge(struct mail_box *b, const uint32_t *uids, size_t n)
+{
+	uint32_t *all = NULL;
+	int err = uids == NULL ? deleted_uids(&all, &n, b) : 0;
+	if (uids == NULL)
+		uids = all;
+	for (size_t i = 0; err == 0 && i < n; i += MAIL_CHUNK)
+		err = expunge_some(b, uids + i, n - i < MAIL_CHUNK ? n - i : MAIL_CHUNK);
+	free(all);
 	return err;
 }

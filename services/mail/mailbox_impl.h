@@ -21,8 +21,9 @@
 
 #include "services/mail/mailbox.h"
 
-#define MAIL_DEPTH_MAX  32 /* levels of a mailbox name */
-#define MAIL_LEAF_MAX   16 /* lines of one leaf */
+#define MAIL_DEPTH_MAX  32   /* levels of a mailbox name */
+#define MAIL_CHUNK      8192 /* messages changed by one edit, which has bounded memory */
+#define MAIL_LEAF_MAX   16   /* lines of one leaf */
 #define MAIL_ID_BYTES   8
 #define MAIL_REF_MAX    150          /* bytes of a ref that holds mail */
 #define MAIL_LEAF_BYTES (512 * 1024) /* arena for the leaves at hand */
@@ -148,7 +149,8 @@ void mail_key_uid(struct mail_key *k, const struct mail_box_key *b, uint32_t lan
 void mail_key_count(struct mail_key *k, const struct mail_box_key *b);
 void mail_key_rows(struct mail_key *k, const struct mail_box_key *b); /* their common prefix */
 void mail_key_row(struct mail_key *k, const struct mail_box_key *b, uint32_t uid);
-void mail_key_summary(struct mail_key *k, const struct mail_box_key *b, uint32_t uid);
+void mail_key_summary(struct mail_key *k, uint32_t account, uint32_t lane, uint32_t seq);
+void mail_key_shared(struct mail_key *k, uint32_t account, uint32_t lane, uint32_t seq);
 
 /* Values: fixed little-endian fields. Decoders: ERR_CORRUPT. */
 #define MAIL_REC_MAX 32

@@ -7,7 +7,8 @@
  *		mb:<account><id>                mailbox
  *		mu:<account><id><lane><seq>     UID and MODSEQ of a message
  *	row	mm:<account><id><uid>           a message
- *		ms:<account><id><uid>           its summary
+ *		ms:<account><lane><seq>         summary of a message, wherever it stands
+ *		mx:<account><lane><seq>         in how many mailboxes more than one
  *		mc:<account><id>                counters
  */
 #include "services/mail/mailbox_impl.h"
@@ -99,10 +100,23 @@ void mail_key_row(struct mail_key *k, const struct mail_box_key *b, uint32_t uid
 	key_add32(k, uid);
 }
 
-void mail_key_summary(struct mail_key *k, const struct mail_box_key *b, uint32_t uid)
+static void key_add_message(
+	struct mail_key *k, const char *table, uint32_t account, uint32_t lane, uint32_t seq)
 {
-	key_add_box(k, "ms:", b);
-	key_add32(k, uid);
+	key_begin(k, table);
+	key_add32(k, account);
+	key_add32(k, lane);
+	key_add32(k, seq);
+}
+
+void mail_key_summary(struct mail_key *k, uint32_t account, uint32_t lane, uint32_t seq)
+{
+	key_add_message(k, "ms:", account, lane, seq);
+}
+
+void mail_key_shared(struct mail_key *k, uint32_t account, uint32_t lane, uint32_t seq)
+{
+	key_add_message(k, "mx:", account, lane, seq);
 }
 
 /* ---- values ---- */

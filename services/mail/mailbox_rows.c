@@ -54,8 +54,8 @@ static int put_row(
 	return store_derive_row_put(d->d, mail_key_str(&d->key), buf_str(&d->text));
 }
 
-static int put_summary(struct mail_derive *d, const struct mail_event *ev, uint32_t uid,
-	const struct store_oid *blob)
+static int make_summary(
+	struct mail_derive *d, uint32_t lane, uint32_t seq, const struct store_oid *blob)
 {
 	struct arena a;
 	struct mail_summary sum;
@@ -69,8 +69,55 @@ static int put_summary(struct mail_derive *d, const struct mail_event *ev, uint3
 	arena_free(&a);
 	if (err < 0)
 		return err;
-	mail_key_summary(&d->key, &ev->key, uid);
+	mail_key_summary(&d->key, d->account.number, lane, seq);
 	return store_derive_row_put(d->d, mail_key_str(&d->key), buf_str(&d->text));
+}
+
+/* How many mailboxes but one hold the message: only while it moves, or after a merge, not 0. */
+static int get_shared(uint32_t *out, struct mail_derive *d, uint32_t lane, uint32_t seq)
+{
+	struct str value;
+	*out = 0;
+	mail_key_shared(&d->key, d->account.number, lane, seq);
+	int err = store_derive_row_get(&value, d->d, mail_key_str(&d->key));
+	if (err == 0 && value.n == 4)
+		*out = mail_get32(value.p);
+	return err == ERR_NOENT ? 0 : err;
+}
+
+static int put_shared(struct mail_derive *d, uint32_t lane, uint32_t seq, uint32_t n)
+{
+	mail_key_shared(&d->key, d->account.number, lane, seq);
+	if (n == 0)
+		return store_derive_row_del(d->d, mail_key_str(&d->key));
+	mail_put32(d->value.b, n);
+	return store_derive_row_put(d->d, mail_key_str(&d->key), str_n(d->value.b, 4));
+}
+
+static int take_summary(
+	struct mail_derive *d, uint32_t lane, uint32_t seq, const struct store_oid *blob)
+{
+	struct str value;
+	uint32_t shared;
+	mail_key_summary(&d->key, d->account.number, lane, seq);
+	int err = store_derive_row_get(&value, d->d, mail_key_str(&d->key));
+	if (err == ERR_NOENT)
+		return make_summary(d, lane, seq, blob);
+	if (err == 0)
+		err = get_shared(&shared, d, lane, seq);
+	return err < 0 ? err : put_shared(d, lane, seq, shared + 1);
+}
+
+static int drop_summary(struct mail_derive *d, uint32_t lane, uint32_t seq)
+{
+	uint32_t shared;
+	int err = get_shared(&shared, d, lane, seq);
+	if (err < 0)
+		return err;
+	if (shared > 0)
+		return put_shared(d, lane, seq, shared - 1);
+	mail_key_summary(&d->key, d->account.number, lane, seq);
+	return store_derive_row_del(d->d, mail_key_str(&d->key));
 }
 
 /* +1 when `r` came, -1 when it went; unsigned arithmetic wraps as it should. */
@@ -149,7 +196,7 @@ static int write_message(struct mail_derive *d, struct mail_event *ev,
 	};
 	err = put_row(d, ev, rec->uid, &row);
 	if (err == 0)
-		err = put_summary(d, ev, rec->uid, blob);
+		err = take_summary(d, lane, seq, blob);
 	count_message(&ev->count, &row.msg, 1);
 	if (rec->uid >= ev->rec.uidnext)
 		ev->rec.uidnext = rec->uid + 1;
@@ -196,8 +243,7 @@ static int leave(struct mail_derive *d, struct mail_event *ev, uint32_t lane, ui
 	ev->rec.highest_modseq = d->seq;
 	hint(d, ev, rec.uid);
 	err = store_derive_row_del(d->d, mail_key_str(&d->key));
-	mail_key_summary(&d->key, &ev->key, rec.uid);
-	return err < 0 ? err : store_derive_row_del(d->d, mail_key_str(&d->key));
+	return err < 0 ? err : drop_summary(d, lane, seq);
 }
 
 static int on_message(void *ctx, const struct store_change *c)

@@ -118,7 +118,7 @@ int mail_summary(
 	struct mail_key key;
 	struct str value;
 	struct store *s = b->acct->m->s;
-	mail_key_summary(&key, &b->key, msg->uid);
+	mail_key_summary(&key, b->key.account, msg->lane, msg->seq);
 	int err = store_row_get(&value, a, s, mail_key_str(&key));
 	if (err == 0)
 		err = mail_summary_decode(out, value);

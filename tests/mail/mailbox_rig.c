@@ -1,76 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/mail/mailbox_rig.h"
 
-#include <sys/mman.h>
+#include "tests/fake/disk.h"
 
-#define DISK_BYTES (512u << 20)
+#define DISK_BYTES (256u << 20)
 
-/* ---- a disk in memory ---- */
-struct mem_disk {
-	struct os_disk disk;
-	uint8_t *p;
-};
-
-static int mem_read(struct os_disk *d, uint64_t offset, void *p, size_t n)
-{
-	memcpy(p, ((struct mem_disk *)d)->p + offset, n);
-	return 0;
-}
-
-static int mem_write(struct os_disk *d, uint64_t offset, const void *p, size_t n)
-{
-	memcpy(((struct mem_disk *)d)->p + offset, p, n);
-	return 0;
-}
-
-static int mem_flush(struct os_disk *d)
-{
-	(void)d;
-	os_yield(); /* as a real one would */
-	return 0;
-}
-
-static void *mem_map(struct os_disk *d, uint64_t offset, uint64_t n)
-{
-	(void)n;
-	return ((struct mem_disk *)d)->p + offset;
-}
-
-static void mem_unmap(struct os_disk *d, void *at, uint64_t n)
-{
-	(void)d;
-	(void)at;
-	(void)n;
-}
-
-static void mem_close(struct os_disk *d)
-{
-	munmap(((struct mem_disk *)d)->p, d->size_bytes);
-	free(d);
-}
-
-static const struct os_disk_ops mem_ops = {
-	.read = mem_read,
-	.write = mem_write,
-	.flush = mem_flush,
-	.map = mem_map,
-	.unmap = mem_unmap,
-	.close = mem_close,
-};
-
-static struct os_disk *mem_disk(void)
-{
-	struct mem_disk *d = calloc(1, sizeof(*d));
-	cr_assert(d != NULL);
-	d->disk.ops = &mem_ops;
-	d->disk.size_bytes = DISK_BYTES;
-	d->p = mmap(NULL, DISK_BYTES, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	cr_assert(d->p != MAP_FAILED);
-	return &d->disk;
-}
-
-/* ---- the rig ---- */
 static void rig_open(struct rig *r)
 {
 	cr_ok(store_open(&r->s, r->disk, &r->driver));
@@ -88,7 +22,9 @@ static void rig_close(struct rig *r)
 static int rig_main(void *arg)
 {
 	struct rig r = { 0 };
-	r.disk = mem_disk();
+	struct fake_disk *f = fake_disk_new(DISK_BYTES);
+	cr_assert(f != NULL);
+	r.disk = &f->d;
 	r.driver = *mail_driver();
 	arena_init(&r.arena, 256u << 20);
 	cr_ok(store_format(r.disk));
@@ -147,9 +83,7 @@ struct store_oid rig_blob(struct rig *r, struct str text)
 uint32_t rig_append(struct rig *r, const char *box, struct str text, uint32_t flags)
 {
 	uint32_t uid, validity;
-	struct mail_item item = {
-		.blob = rig_blob(r, text), .size_bytes = text.n, .flags = flags
-	};
+	struct mail_item item = { .blob = rig_blob(r, text), .size_bytes = text.n, .flags = flags };
 	cr_ok(mail_append(&uid, &validity, r->a, str_of(box), &item, 1,
 		(struct mail_why){ STR("test: append") }));
 	return uid;
@@ -177,8 +111,8 @@ static void dump_message(
 	struct mail_summary sum;
 	struct arena a;
 	arena_init(&a, 16u << 20);
-	buf_fmt(out, "  %u %08x.%08x modseq %llu flags %x internal %lld saved %lld size %u %s", m->uid,
-		m->lane, m->seq, (unsigned long long)m->modseq, m->flags,
+	buf_fmt(out, "  %u %08x.%08x modseq %llu flags %x internal %lld saved %lld size %u %s",
+		m->uid, m->lane, m->seq, (unsigned long long)m->modseq, m->flags,
 		(long long)m->internal_sec, (long long)m->saved_sec, m->size_bytes,
 		store_oid_hex(hex, &m->blob));
 	for (unsigned k = 0; k < mail_box_keyword_count(b); k++)
@@ -211,7 +145,8 @@ struct str rig_dump(struct rig *r)
 			st.unseen == status.unseen && st.size_bytes == status.size_bytes &&
 			st.highest_modseq == status.highest_modseq);
 		cr_expect_eq(st.count, mail_box_count(b));
-		buf_fmt(&out, " %.*s validity %u next %u modseq %llu unseen %u deleted %u size %llu\n",
+		buf_fmt(&out,
+			" %.*s validity %u next %u modseq %llu unseen %u deleted %u size %llu\n",
 			STR_ARG(st.id), st.uidvalidity, st.uidnext,
 			(unsigned long long)st.highest_modseq, st.unseen, st.deleted,
 			(unsigned long long)st.size_bytes);

@@ -42,10 +42,11 @@ Test(mailbox_layout, paths)
 
 Test(mailbox_layout, foreign_paths)
 {
-	static const char *const rows[] = { "", "x", "00000001", "00000001/a/b/c", "00000001/a/b/c/d/e",
-		"00000001/0a/b/c/d/000abcde", "00000001/a/b/c/d/000abcdg", "00000001/a/b/c/e/000abcde",
-		"0000001/a/b/c/d/000abcde", "00000001/a/b/c/d/abcde", "00000001/A/b/c/d/000abcde",
-		"00000001/10000/b/c/d", "00000001/a/bb/c/d", "00000001/a/b/c/d/" };
+	static const char *const rows[] = { "", "x", "00000001", "00000001/a/b/c",
+		"00000001/a/b/c/d/e", "00000001/0a/b/c/d/000abcde", "00000001/a/b/c/d/000abcdg",
+		"00000001/a/b/c/e/000abcde", "0000001/a/b/c/d/000abcde", "00000001/a/b/c/d/abcde",
+		"00000001/A/b/c/d/000abcde", "00000001/10000/b/c/d", "00000001/a/bb/c/d",
+		"00000001/a/b/c/d/" };
 	uint32_t lane, seq;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		cr_expect(!mail_path_parse_message(&lane, &seq, str_of(rows[i])), "%s", rows[i]);
@@ -58,16 +59,16 @@ Test(mailbox_layout, leaf_text)
 	static const char text[] = "000abcd0 1763700000 1763700001 - $Forwarded NonJunk\n"
 				   "000abcd2 -5 0 DFRST\n"
 				   "000abcdf 1 2 S\n";
-	struct mail_leaf leaf;
+	static struct mail_leaf leaf;
 	struct buf b;
 	buf_init(&b, NULL);
-	mail_leaf_parse(&leaf, STR(text));
+	mail_leaf_parse(&leaf, str_of(text));
 	cr_assert_eq(leaf.n, 3);
 	cr_expect_eq(leaf.line[1].flags, MAIL_FLAGS_ALL);
 	cr_expect_eq(leaf.line[1].internal_sec, -5);
 	expect_text(leaf.line[0].keywords, STR("$Forwarded NonJunk"));
 	mail_leaf_format(&b, &leaf);
-	expect_text(buf_str(&b), STR(text));
+	expect_text(buf_str(&b), str_of(text));
 	cr_expect_null(mail_leaf_find(&leaf, 0x000abcd1));
 	struct mail_line *l = mail_leaf_add(&leaf, 0x000abcd1);
 	cr_assert_eq(l, &leaf.line[1]);
@@ -80,12 +81,13 @@ Test(mailbox_layout, leaf_text)
 
 Test(mailbox_layout, leaf_of_others)
 {
-	struct mail_leaf leaf;
-	mail_leaf_parse(&leaf, STR("junk\n\n1 2 3 S\n00000001 x 2 S\n00000001 1 2 Q\n00000001 1 2 \n"
-				   "00000001 99999999999999999999 2 S\n00000003 1 2 S\n00000002 1 2 F"));
+	static struct mail_leaf leaf;
+	mail_leaf_parse(&leaf,
+		STR("junk\n\n1 2 3 S\n00000001 x 2 S\n00000001 1 2 Q\n00000001 1 2 \n"
+		    "00000001 99999999999999999999 2 S\n00000003 1 2 S\n00000002 1 2 F"));
 	cr_assert_eq(leaf.n, 2);
 	cr_expect(leaf.line[0].seq == 2 && leaf.line[1].seq == 3);
-	char many[64 * 20];
+	static char many[64 * 20];
 	size_t n = 0;
 	for (int i = 0; i < 64; i++)
 		n += (size_t)snprintf(many + n, sizeof(many) - n, "%08x 1 2 S\n", (unsigned)i);
@@ -95,15 +97,17 @@ Test(mailbox_layout, leaf_of_others)
 
 Test(mailbox_layout, mailbox_file)
 {
-	static const char text[] = "id 0123456789abcdef\nname Sent items\nuse sent\nsubscribed yes\n"
-				   "created 1763700000\n";
+	static const char text[] =
+		"id 0123456789abcdef\nname Sent items\nuse sent\nsubscribed yes\n"
+		"created 1763700000\n";
 	struct mail_file f;
 	struct buf b;
 	buf_init(&b, NULL);
-	mail_file_parse(&f, STR(text));
-	cr_expect(f.exists && f.subscribed && f.use == MAIL_USE_SENT && f.created_sec == 1763700000);
+	mail_file_parse(&f, str_of(text));
+	cr_expect(
+		f.exists && f.subscribed && f.use == MAIL_USE_SENT && f.created_sec == 1763700000);
 	mail_file_format(&b, &f);
-	expect_text(buf_str(&b), STR(text));
+	expect_text(buf_str(&b), str_of(text));
 	mail_file_parse(&f, STR("colour red\nid 0123\nuse nothing\nsubscribed"));
 	cr_expect(!f.exists && !f.subscribed && f.use == MAIL_USE_NONE);
 	buf_free(&b);
@@ -156,21 +160,11 @@ Test(mailbox_name, folders)
 	static const struct {
 		const char *level, *folder;
 	} rows[] = {
-		{ "INBOX", "INBOX" },
-		{ "Sent items", "Sent items" },
-		{ ".git", "%2Egit" },
-		{ ".m", "%2Em" },
-		{ "..", "%2E%2E" },
-		{ "...a", "%2E%2E%2Ea" },
-		{ "a.b", "a.b" },
-		{ "a.", "a%2E" },
-		{ "a ", "a%20" },
-		{ " a", " a" },
-		{ "100%", "100%25" },
-		{ "git~1", "git%7E1" },
-		{ "a\\.git", "a%5C.git" },
-		{ "a:b*c?\"<>|", "a%3Ab%2Ac%3F%22%3C%3E%7C" },
-		{ "\x01\x7f", "%01%7F" },
+		{ "INBOX", "INBOX" }, { "Sent items", "Sent items" }, { ".git", "%2Egit" },
+		{ ".m", "%2Em" }, { "..", "%2E%2E" }, { "...a", "%2E%2E%2Ea" }, { "a.b", "a.b" },
+		{ "a.", "a%2E" }, { "a ", "a%20" }, { " a", " a" }, { "100%", "100%25" },
+		{ "git~1", "git%7E1" }, { "a\\.git", "a%5C.git" },
+		{ "a:b*c?\"<>|", "a%3Ab%2Ac%3F%22%3C%3E%7C" }, { "\x01\x7f", "%01%7F" },
 		{ "Entw\xc3\xbcrfe", "Entw\xc3\xbcrfe" },
 		{ "\xe2\x80\x8c.git", "\xe2\x80\x8c%2Egit" }, /* HFS+ ignores U+200C */
 	};
@@ -199,23 +193,16 @@ Test(mailbox_name, normal)
 		int err;
 		const char *normal;
 	} rows[] = {
-		{ "inbox", 0, "INBOX" },
-		{ "iNBoX/Work", 0, "INBOX/Work" },
-		{ "inboxes", 0, "inboxes" },
-		{ "a/Inbox", 0, "a/Inbox" },
-		{ "a/b/", 0, "a/b" },
-		{ "", ERR_BAD, NULL },
-		{ "/", ERR_BAD, NULL },
-		{ "/a", ERR_BAD, NULL },
-		{ "a//b", ERR_BAD, NULL },
-		{ "a\xff", ERR_BAD, NULL },
-		{ "\xc0\xaf", ERR_BAD, NULL },
-		{ "\xed\xa0\x80", ERR_BAD, NULL },
-		{ "u\xcc\x88", 0, "\xc3\xbc" },                   /* u + diaeresis */
-		{ "a\xcc\xa3\xcc\x82", 0, "\xe1\xba\xad" },       /* a + dot below + circumflex */
-		{ "q\xcc\x88", 0, "q\xcc\x88" },                  /* no such character */
+		{ "inbox", 0, "INBOX" }, { "iNBoX/Work", 0, "INBOX/Work" },
+		{ "inboxes", 0, "inboxes" }, { "a/Inbox", 0, "a/Inbox" }, { "a/b/", 0, "a/b" },
+		{ "", ERR_BAD, NULL }, { "/", ERR_BAD, NULL }, { "/a", ERR_BAD, NULL },
+		{ "a//b", ERR_BAD, NULL }, { "a\xff", ERR_BAD, NULL },
+		{ "\xc0\xaf", ERR_BAD, NULL }, { "\xed\xa0\x80", ERR_BAD, NULL },
+		{ "u\xcc\x88", 0, "\xc3\xbc" },             /* u + diaeresis */
+		{ "a\xcc\xa3\xcc\x82", 0, "\xe1\xba\xad" }, /* a + dot below + circumflex */
+		{ "q\xcc\x88", 0, "q\xcc\x88" },            /* no such character */
 		{ "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", 0, "\xed\x95\x9c" }, /* Hangul */
-		{ "\xe3\x81\x8b\xe3\x82\x99", 0, "\xe3\x81\x8c" }, /* kana */
+		{ "\xe3\x81\x8b\xe3\x82\x99", 0, "\xe3\x81\x8c" },             /* kana */
 	};
 	struct arena a;
 	arena_init(&a, 65536);
@@ -226,7 +213,7 @@ Test(mailbox_name, normal)
 		if (rows[i].err == 0)
 			expect_text(out, str_of(rows[i].normal));
 	}
-	char big[1200];
+	static char big[1200];
 	struct str out;
 	memset(big, 'x', sizeof(big));
 	cr_expect_eq(mail_name_normal(&out, &a, str_n(big, 255)), 0);
@@ -243,10 +230,14 @@ Test(mailbox_name, normal)
 
 Test(mailbox_name, order)
 {
-	static const char *const rows[] = { "INBOX", "INBOX/z", "A", "A/b", "A/b/c", "A b", "A.b", "b" };
+	static const char *const rows[] = { "INBOX", "INBOX/z", "A", "A/b", "A/b/c", "A b", "A.b",
+		"b" };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
 			int c = mail_name_cmp(str_of(rows[i]), str_of(rows[k]));
-			cr_expect(i < k ? c < 0 : i > k ? c > 0 : c == 0, "%s %s", rows[i], rows[k]);
+			cr_expect(i < k         ? c < 0
+					: i > k ? c > 0
+						: c == 0,
+				"%s %s", rows[i], rows[k]);
 		}
 }

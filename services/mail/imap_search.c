@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* SEARCH and UID SEARCH (RFC 3501 6.4.4), ESEARCH (RFC 4731). Results are written as found. */
+#include "services/mail/imap_match.h"
+
+struct search {
+	struct imap_query q;
+	struct imap_match x;
+	struct imap_set_text all;
+	uint32_t min, max, count;
+};
+
+static void put_text(void *ctx, struct str text)
+{
+	imap_put(ctx, text);
+}
+
+static void found(struct imap *c, struct search *s, uint32_t v)
+{
+	if (!s->q.extended) {
+		imap_putf(c, " %u", v);
+		return;
+	}
+	if (s->q.options & IMAP_RETURN_ALL) {
+		if (!s->count)
+			imap_put(c, STR(" ALL "));
+		imap_set_add(&s->all, v);
+	}
+	s->min = s->min ? s->min : v;
+	s->max = v;
+	s->count++;
+}
+
+static void put_rest(struct imap *c, struct search *s)
+{
+	imap_set_flush(&s->all);
+	if (s->q.options & IMAP_RETURN_MIN && s->count)
+		imap_putf(c, " MIN %u", s->min);
+	if (s->q.options & IMAP_RETURN_MAX && s->count)
+		imap_putf(c, " MAX %u", s->max);
+	if (s->q.options & IMAP_RETURN_COUNT)
+		imap_putf(c, " COUNT %u", s->count);
+}
+
+static int scan(struct imap *c, struct search *s)
+{
+	int err = 0;
+	bool yes;
+	for (size_t row = 0; err == 0 && row < c->view.n && c->w.err == 0; row++) {
+		int bad = imap_match(&yes, &s->x, row);
+		if (bad < 0 && bad != ERR_LIMIT) /* a message too odd to look into is no match */
+			err = bad;
+		else if (bad == 0 && yes)
+			found(c, s, c->uid ? c->view.rows[row].uid : (uint32_t)row + 1);
+		if (s->count && s->q.options == IMAP_RETURN_MIN)
+			break;
+	}
+	return err;
+}
+
+void imap_run_search(struct imap *c, struct imap_rd *rd)
+{
+	struct search *s = ARENA_NEW(&c->arena, struct search);
+	if (!s) {
+		imap_fail(c, ERR_LIMIT);
+		return;
+	}
+	imap_query_parse(&s->q, rd);
+	if (rd->why) {
+		imap_bad_args(c, rd);
+		return;
+	}
+	if (s->q.bad_charset) {
+		imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] UTF-8 is understood");
+		return;
+	}
+	s->all = (struct imap_set_text){ .put = put_text, .ctx = c };
+	if (s->q.extended) {
+		imap_put(c, STR("* ESEARCH (TAG \""));
+		imap_put(c, c->tag);
+		imap_put(c, c->uid ? STR("\") UID") : STR("\")"));
+	} else {
+		imap_put(c, STR("* SEARCH"));
+	}
+	imap_match_begin(&s->x, c, &s->q);
+	int err = scan(c, s);
+	imap_match_end(&s->x);
+	put_rest(c, s);
+	imap_put(c, STR("\r\n"));
+	if (err < 0)
+		imap_fail(c, err);
+	else
+		imap_ok(c, "done");
+}

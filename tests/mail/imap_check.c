@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: ISC */
+#include "tests/mail/imap_check.h"
+#include "os/main.h"
+#include "os/log.h"
+#include "tests/fake/disk.h"
+
+#include <criterion/criterion.h>
+
+#define OK(call) \
+	do { \
+		int ok_err = (call); \
+		cr_assert(ok_err == 0, "%s: %s", #call, err_text(ok_err)); \
+	} while (0)
+#define PIPE_BYTES   (256 * 1024)
+#define SESSIONS_MAX 4
+#define PATIENCE     (10 * OS_SEC)
+
+/* ---- a stream pair in memory ---- */
+struct flow {
+	char *p;
+	size_t at, n;
+	bool ended;
+	struct os_waitq q;
+	struct os_waitq *also;
+};
+struct end {
+	struct os_stream s;
+	struct flow *in, *out;
+	size_t piece;
+};
+
+static void flow_wake(struct flow *f)
+{
+	os_wake_all(&f->q);
+	if (f->also)
+		os_wake_all(f->also);
+}
+
+static int end_read(size_t *n, struct os_stream *s, void *p, size_t cap, os_time deadline)
+{
+	struct end *e = (struct end *)s;
+	struct flow *f = e->in;
+	while (f->at == f->n && !f->ended) {
+		int err = os_wait(&f->q, deadline);
+		if (err < 0)
+			return err;
+	}
+	*n = f->n - f->at < cap ? f->n - f->at : cap;
+	*n = *n < e->piece ? *n : e->piece;
+	if (*n)
+		memcpy(p, f->p + f->at, *n);
+	f->at += *n;
+	if (f->at == f->n)
+		f->at = f->n = 0;
+	flow_wake(f);
+	return 0;
+}
+
+static int end_write(struct os_stream *s, const void *p, size_t n, os_time deadline)
+{
+	struct flow *f = ((struct end *)s)->out;
+	const char *from = p;
+	while (n && !f->ended) {
+		size_t room = PIPE_BYTES - f->n, k = n < room ? n : room;
+		memcpy(f->p + f->n, from, k);
+		f->n += k;
+		from += k;
+		n -= k;
+		flow_wake(f);
+		if (n && os_wait(&f->q, deadline) < 0)
+			return ERR_TIMEOUT;
+	}
+	os_yield();
+	return f->ended ? ERR_CLOSED : 0;
+}
+
+static bool end_readable(struct os_stream *s)
+{
+	struct flow *f = ((struct end *)s)->in;
+	return f->at < f->n || f->ended;
+}
+
+static void end_notify(struct os_stream *s, struct os_waitq *q)
+{
+	((struct end *)s)->in->also = q;
+}
+
+static void end_close(struct os_stream *s)
+{
+	struct end *e = (struct end *)s;
+	e->in->ended = e->out->ended = true;
+	flow_wake(e->in);
+	flow_wake(e->out);
+}
+
+static const struct os_stream_ops end_ops = { end_read, end_write, end_readable, end_notify,
+	end_close };
+
+struct pair {
+	struct flow to_server, to_client;
+	struct end server, client;
+	struct imap_config *conf;
+	bool running;
+};
+
+static void pair_init(struct pair *p, struct imap_config *conf, bool secure)
+{
+	memset(p, 0, sizeof(*p));
+	p->to_server.p = malloc(PIPE_BYTES);
+	p->to_client.p = malloc(PIPE_BYTES);
+	p->server = (struct end){ { .ops = &end_ops, .secure = secure }, &p->to_server,
+		&p->to_client, SIZE_MAX };
+	p->client = (struct end){ { .ops = &end_ops, .secure = secure }, &p->to_client,
+		&p->to_server, SIZE_MAX };
+	p->server.s.peer.ip[15] = 7;
+	p->conf = conf;
+}
+
+static void run_server(void *arg)
+{
+	struct pair *p = arg;
+	imap_session(p->conf, &p->server.s, false);
+	p->running = false;
+	flow_wake(&p->to_client);
+}
+
+static void pair_end(struct pair *p)
+{
+	p->to_server.ended = true;
+	flow_wake(&p->to_server);
+	os_time by = os_after(PATIENCE);
+	while (p->running && os_now() < by) {
+		p->to_client.at = p->to_client.n = 0;
+		flow_wake(&p->to_client);
+		os_yield();
+	}
+	cr_assert(!p->running, "a session does not end");
+	free(p->to_server.p);
+	free(p->to_client.p);
+}
+
+/* ---- the appliance ---- */
+static void env_open(struct imap_check_env *e)
+{
+	struct arena a;
+	struct str password;
+	struct fake_disk *f = fake_disk_new(24 << 20);
+	f->eager = true;
+	e->disk = &f->d;
+	os_log_level(OS_ERROR);
+	arena_init(&a, 64 * 1024);
+	OK(store_format(e->disk));
+	OK(store_open(&e->store, e->disk, mail_driver()));
+	OK(mail_open(&e->mail, e->store));
+	OK(id_found(e->store, STR("example.org")));
+	OK(id_open(&e->conf.registry, e->store));
+	OK(id_guard_open(&e->conf.guard));
+	OK(id_user_add(e->conf.registry, STR("alice"), STR("Alice")));
+	OK(id_password_add(&password, &a, e->conf.registry, STR("alice"), STR("test")));
+	snprintf(e->password, sizeof(e->password), "%.*s", STR_ARG(password));
+	arena_free(&a);
+	e->conf.mail = e->mail;
+	e->conf.store = e->store;
+	e->conf.append_max_bytes = 1000000;
+}
+
+static void env_close(struct imap_check_env *e)
+{
+	id_close(e->conf.registry);
+	free(e->conf.guard);
+	mail_close(e->mail);
+	store_close(e->store);
+	os_disk_close(e->disk);
+}
+
+void imap_check_deliver(struct imap_check_env *e, const char *mailbox, const char *bytes)
+{
+	struct mail_account *acct;
+	struct store_spool *w;
+	struct mail_item it = { .internal_sec = 1000000000 };
+	struct mail_why why = { STR("smtp: deliver") };
+	uint32_t uid, validity;
+	OK(mail_account_open(&acct, e->mail, STR("alice")));
+	OK(store_spool_begin(&w, e->store));
+	OK(store_spool_write(w, str_of(bytes)));
+	OK(store_spool_finish(&it.blob, &it.size_bytes, w));
+	OK(mail_append(&uid, &validity, acct, str_of(mailbox), &it, 1, why));
+	mail_account_close(acct);
+}
+
+/* ---- the script ---- */
+struct run {
+	struct imap_check_env env;
+	struct pair *pairs[SESSIONS_MAX];
+	void (*before)(struct imap_check_env *);
+	const char *script;
+	const char *input;
+	size_t input_bytes, piece;
+	char *answer;
+};
+
+static void say(struct pair *p, struct str s)
+{
+	OK(os_stream_write(&p->client.s, s, os_after(PATIENCE)));
+}
+
+/* The next line, without CRLF; `line` holds it. */
+static bool hear(struct str *line, struct pair *p)
+{
+	static char text[PIPE_BYTES];
+	struct flow *f = &p->to_client;
+	size_t n = 0;
+	for (;;) {
+		while (f->at < f->n && n < sizeof(text)) {
+			char c = f->p[f->at++];
+			if (f->at == f->n) {
+				f->at = f->n = 0;
+				flow_wake(f);
+			}
+			if (c == '\n') {
+				*line = str_n(text, n && text[n - 1] == '\r' ? n - 1 : n);
+				return true;
+			}
+			text[n++] = c;
+		}
+		*line = str_n(text, n);
+		if (f->ended || os_wait(&f->q, os_after(PATIENCE)) < 0)
+			return false;
+	}
+}
+
+static bool like(struct str pattern, struct str s)
+{
+	struct str head, rest;
+	if (!str_cut(&head, &rest, pattern, '~'))
+		return str_eq(head, s);
+	if (!str_starts(s, head))
+		return false;
+	for (size_t i = head.n; i <= s.n; i++)
+		if (like(rest, str_sub(s, i, s.n)))
+			return true;
+	return false;
+}
+
+static struct pair *session(struct run *r, int number, char kind)
+{
+	struct pair *p = r->pairs[number];
+	struct str line;
+	if (p)
+		return p;
+	p = r->pairs[number] = malloc(sizeof(*p));
+	pair_init(p, &r->env.conf, kind != '=');
+	p->running = true;
+	OK(os_spawn("imap", run_server, p));
+	if (kind)
+		return p;
+	cr_assert(hear(&line, p));
+	char login[200];
+	int n = snprintf(login, sizeof(login), "L LOGIN alice %s\r\n", r->env.password);
+	say(p, str_n(login, (size_t)n));
+	cr_assert(hear(&line, p) && str_starts(line, STR("L OK")), "login: %.*s", STR_ARG(line));
+	return p;
+}
+
+static struct str unescape(char *out, struct str s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (c == '\\' && i + 1 < s.n) {
+			c = s.p[++i];
+			c = c == 'r' ? '\r' : c == 'n' ? '\n' : c == '0' ? 0 : c;
+		}
+		out[n++] = c;
+	}
+	return str_n(out, n);
+}
+
+static void step(struct run *r, struct str whole)
+{
+	struct str line = whole, got;
+	char kind = 0;
+	static char room[PIPE_BYTES];
+	int number = line.p[0] - '1';
+	cr_assert(number >= 0 && number < SESSIONS_MAX, "bad script line: %.*s", STR_ARG(whole));
+	line = str_sub(line, 1, line.n);
+	if (line.p[0] == '-' || line.p[0] == '=') {
+		kind = line.p[0];
+		line = str_sub(line, 1, line.n);
+	}
+	struct pair *p = session(r, number, kind);
+	char verb = line.p[0];
+	line = str_sub(line, 2, line.n);
+	switch (verb) {
+	case '>':
+		say(p, line);
+		say(p, STR("\r\n"));
+		break;
+	case '|': say(p, unescape(room, line)); break;
+	case '<':
+		cr_assert(hear(&got, p), "nothing came, expected: %.*s", STR_ARG(whole));
+		cr_assert(like(line, got), "expected %.*s\n     got    %.*s", STR_ARG(whole),
+			STR_ARG(got));
+		break;
+	case '.':
+		for (int i = 0; i < 50; i++)
+			os_yield();
+		cr_assert_eq(
+			p->to_client.n, 0, "more came: %.*s", (int)p->to_client.n, p->to_client.p);
+		break;
+	case '!':
+		cr_assert(!hear(&got, p) && p->to_client.ended, "not ended: %.*s", STR_ARG(got));
+		break;
+	default: cr_assert_fail("bad script line: %.*s", STR_ARG(whole));
+	}
+}
+
+static int run_script(void *arg)
+{
+	struct run *r = arg;
+	struct str line, rest = str_of(r->script);
+	env_open(&r->env);
+	if (r->before)
+		r->before(&r->env);
+	while (rest.n) {
+		str_cut(&line, &rest, rest, '\n');
+		if (line.n)
+			step(r, line);
+	}
+	for (int i = 0; i < SESSIONS_MAX; i++) {
+		if (r->pairs[i])
+			pair_end(r->pairs[i]);
+		free(r->pairs[i]);
+	}
+	env_close(&r->env);
+	return 0;
+}
+
+void imap_check_in(void (*before)(struct imap_check_env *), const char *script)
+{
+	struct run r = { .before = before, .script = script };
+	cr_assert_eq(os_run(run_script, &r), 0);
+}
+
+static int run_feed(void *arg)
+{
+	struct run *r = arg;
+	struct pair p;
+	struct buf out;
+	env_open(&r->env);
+	pair_init(&p, &r->env.conf, true);
+	p.server.piece = r->piece;
+	p.running = true;
+	OK(os_spawn("imap", run_server, &p));
+	buf_init(&out, NULL);
+	struct str in = str_n(r->input, r->input_bytes);
+	while (p.running) {
+		size_t room = PIPE_BYTES - p.to_server.n, n = in.n < room ? in.n : room;
+		memcpy(p.to_server.p + p.to_server.n, in.p, n);
+		p.to_server.n += n;
+		in = str_sub(in, n, in.n);
+		p.to_server.ended = !in.n;
+		flow_wake(&p.to_server);
+		os_yield();
+		buf_add(&out, str_n(p.to_client.p, p.to_client.n));
+		p.to_client.n = 0;
+		flow_wake(&p.to_client);
+	}
+	buf_add(&out, str_n(p.to_client.p, p.to_client.n));
+	pair_end(&p);
+	env_close(&r->env);
+	buf_addc(&out, 0);
+	r->answer = out.p;
+	return 0;
+}
+
+char *imap_check_feed(const char *input, size_t n, size_t piece)
+{
+	struct run r = { .input = input, .input_bytes = n, .piece = piece };
+	cr_assert_eq(os_run(run_feed, &r), 0);
+	return r.answer;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * IMAP sessions over memory, with a real store on a fake disk, driven by a script:
+ *
+ *	imap_check("1> a1 LOGIN alice {password}\n"     session 1 says this and CRLF
+ *		   "1< a1 OK ~\n"                       and must answer with this line; ~ is anything
+ *		   "1| raw bytes\r\n"                   the same without CRLF; C-like \r \n \0 \\
+ *		   "1.\n"                               it has said all and waits
+ *		   "1! \n");                            it must have ended
+ *
+ * A session begins, over "TLS", when its number is first named, with its greeting taken and alice
+ * logged in, unless the number is followed by '-' at its first line: "1-< * OK ~".  "1=" for one
+ * without TLS. "$N" in a line stands for what "~" matched... nothing: lines are literal but for ~.
+ */
+#ifndef TESTS_MAIL_IMAP_CHECK_H
+#define TESTS_MAIL_IMAP_CHECK_H
+
+#include "services/mail/imap.h"
+
+struct imap_check_env {
+	struct os_disk *disk;
+	struct store *store;
+	struct mail *mail;
+	struct imap_config conf;
+	char password[64];
+};
+
+/* Runs the script with `before` called in a fiber first (NULL: nothing). Fails the test by itself. */
+void imap_check_in(void (*before)(struct imap_check_env *), const char *script);
+#define imap_check(script) imap_check_in(NULL, script)
+/* Appends to INBOX of alice, as delivery would. */
+void imap_check_deliver(struct imap_check_env *e, const char *mailbox, const char *bytes);
+
+/* One session fed `input` in pieces of `piece` bytes; all it answered, malloc'ed. */
+char *imap_check_feed(const char *input, size_t n, size_t piece);
+
+#endif

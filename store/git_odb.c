@@ -83,7 +83,7 @@ static void odb_free(git_odb_backend *b)
 	free(b);
 }
 
-static int start_library(void)
+int git_start(void)
 {
 	static bool started;
 	int rc;
@@ -108,7 +108,7 @@ int git_open(struct store *s)
 
 	if (s->repo)
 		return 0;
-	err = start_library();
+	err = git_start();
 	if (err < 0)
 		return err;
 	b = calloc(1, sizeof(*b));

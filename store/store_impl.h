@@ -311,6 +311,7 @@ MUST_CHECK int super_parse(struct super *out, const uint8_t in[static SUPER_BYTE
 MUST_CHECK int super_load(struct super *out, struct os_disk *d); /* BLOCKS */
 
 /* ---- git_odb.c, git_ref.c: the store as libgit2's storage ---- */
+MUST_CHECK int git_start(void); /* libgit2 itself, once */
 MUST_CHECK int git_open(struct store *s);
 void git_close(struct store *s);
 MUST_CHECK int git_fail(int rc, const char *what);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: ISC */
+/* Not part of an appliance: it wants a file system. libgit2 indexes the pack. */
+#include "store/git_dir.h"
+#include "store/store_impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <git2.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_ROOM 1024
+#define HEAD_ROOM 12 /* of a pack: magic, version, number of objects */
+#define MARK      "[allod]\n\texport = true\n"
+#define REFS_HEAD "# pack-refs with: sorted \n"
+
+struct line {
+	struct line *next;
+	struct store_oid id;
+	struct str name;
+	char room[];
+};
+
+struct git_dir {
+	char path[PATH_ROOM - 64];
+	char room[PATH_ROOM], temp[PATH_ROOM + 8]; /* paths being made */
+	git_indexer *indexer;
+	git_indexer_progress progress;
+	char head[HEAD_ROOM];
+	size_t head_n;
+	bool empty;        /* a pack without objects: none is written */
+	struct line *refs; /* by name */
+};
+
+/* In g->room, until the next call. */
+static const char *in_dir(struct git_dir *g, const char *name)
+{
+	snprintf(g->room, sizeof(g->room), "%s/%s", g->path, name);
+	return g->room;
+}
+
+static int os_fail(const char *what, const char *path)
+{
+	return err_set(errno == ENOSPC ? ERR_NOSPACE : ERR_IO, "export: %s %s: %s", what, path,
+		strerror(errno));
+}
+
+static int write_file(struct git_dir *g, const char *name, struct str text)
+{
+	const char *path = in_dir(g, name);
+	int fd, err = 0;
+
+	snprintf(g->temp, sizeof(g->temp), "%s.new", path);
+	fd = open(g->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return os_fail("make", g->temp);
+	while (text.n > 0 && err >= 0) {
+		ssize_t n = write(fd, text.p, text.n);
+		if (n < 0 && errno != EINTR)
+			err = os_fail("write", g->temp);
+		else if (n > 0)
+			text = str_sub(text, (size_t)n, text.n);
+	}
+	if (err >= 0 && fsync(fd) < 0)
+		err = os_fail("write", g->temp);
+	close(fd);
+	if (err >= 0 && rename(g->temp, path) < 0)
+		err = os_fail("rename", g->temp);
+	return err;
+}
+
+/* Absent or empty: 0. An export of ours: 0. Else ERR_EXIST. */
+static int may_use(struct git_dir *g)
+{
+	char text[512];
+	struct dirent *e;
+	bool empty = true;
+	size_t n = 0;
+	FILE *f;
+	DIR *d = opendir(g->path);
+
+	if (!d)
+		return errno == ENOENT ? 0 : os_fail("open", g->path);
+	while ((e = readdir(d)))
+		empty &= strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	closedir(d);
+	if (empty)
+		return 0;
+	f = fopen(in_dir(g, "config"), "re");
+	if (f) {
+		n = fread(text, 1, sizeof(text), f);
+		fclose(f);
+	}
+	if (str_find(str_n(text, n), STR(MARK)) >= 0)
+		return 0;
+	return err_set(ERR_EXIST, "export: %s holds something else", g->path);
+}
+
+static int make_dirs(struct git_dir *g)
+{
+	static const char *const names[] = { "", "objects", "objects/pack", "objects/info", "refs",
+		"refs/heads", "refs/tags" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (mkdir(in_dir(g, names[i]), 0777) < 0 && errno != EEXIST)
+			return os_fail("make", g->room);
+	return 0;
+}
+
+int git_dir_begin(struct git_dir **out, const char *path)
+{
+	struct git_dir *g;
+	int err, n;
+
+	err = git_start();
+	if (err < 0)
+		return err;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return err_set(ERR_NOMEM, "export: out of memory");
+	n = snprintf(g->path, sizeof(g->path), "%s", path);
+	if (n <= 0 || n >= (int)sizeof(g->path))
+		err = err_set(ERR_BAD, "export: name of the folder is too long");
+	if (err >= 0)
+		err = may_use(g);
+	if (err >= 0)
+		err = make_dirs(g);
+	if (err >= 0) /* marked first: an export cut short may be repeated */
+		err = write_file(g, "config",
+			STR("[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = "
+			    "true\n" MARK));
+	if (err < 0)
+		git_dir_abort(g);
+	else
+		*out = g;
+	return err;
+}
+
+void git_dir_abort(struct git_dir *g)
+{
+	git_indexer_free(g->indexer);
+	for (struct line *l = g->refs, *next; l; l = next) {
+		next = l->next;
+		free(l);
+	}
+	free(g);
+}
+
+static int start_pack(struct git_dir *g)
+{
+	static const char none[4];
+
+	if (memcmp(g->head, "PACK", 4) != 0)
+		return err_set(ERR_BAD, "export: not a pack");
+	g->empty = memcmp(g->head + 8, none, 4) == 0;
+	if (g->empty)
+		return 0;
+	if (git_indexer_new(&g->indexer, in_dir(g, "objects/pack"), 0, NULL, NULL) < 0 ||
+		git_indexer_append(g->indexer, g->head, HEAD_ROOM, &g->progress) < 0)
+		return git_fail(ERR_IO, "export");
+	return 0;
+}
+
+int git_dir_pack(struct git_dir *g, struct str bytes)
+{
+	if (g->head_n < HEAD_ROOM) {
+		size_t take = HEAD_ROOM - g->head_n;
+		if (take > bytes.n)
+			take = bytes.n;
+		memcpy(g->head + g->head_n, bytes.p, take);
+		g->head_n += take;
+		bytes = str_sub(bytes, take, bytes.n);
+		if (g->head_n == HEAD_ROOM) {
+			int err = start_pack(g);
+			if (err < 0)
+				return err;
+		}
+	}
+	if (bytes.n == 0 || g->empty)
+		return 0;
+	if (git_indexer_append(g->indexer, bytes.p, bytes.n, &g->progress) < 0)
+		return git_fail(ERR_CORRUPT, "export");
+	return 0;
+}
+
+int git_dir_ref(struct git_dir *g, struct str name, const struct store_oid *id)
+{
+	struct line *l, **at = &g->refs;
+	int err = ref_name_check(name);
+
+	if (err < 0)
+		return err;
+	l = malloc(sizeof(*l) + name.n);
+	if (!l)
+		return err_set(ERR_NOMEM, "export: out of memory");
+	memcpy(l->room, name.p, name.n);
+	l->name = str_n(l->room, name.n);
+	l->id = *id;
+	while (*at && str_cmp((*at)->name, name) < 0)
+		at = &(*at)->next;
+	l->next = *at;
+	*at = l;
+	return 0;
+}
+
+static int write_refs(struct git_dir *g, struct str head)
+{
+	char hex[STORE_HEX];
+	struct buf b;
+	int err;
+
+	buf_init(&b, NULL);
+	buf_add(&b, STR(REFS_HEAD));
+	for (struct line *l = g->refs; l; l = l->next)
+		buf_fmt(&b, "%s %.*s\n", store_oid_hex(hex, &l->id), STR_ARG(l->name));
+	err = b.err < 0 ? b.err : write_file(g, "packed-refs", buf_str(&b));
+	b.n = 0;
+	buf_fmt(&b, "ref: %.*s\n", STR_ARG(head));
+	if (err >= 0)
+		err = b.err < 0 ? b.err : write_file(g, "HEAD", buf_str(&b));
+	buf_free(&b);
+	return err;
+}
+
+/* Packs of earlier exports: everything the refs name is in the new one. */
+static void drop_old_packs(struct git_dir *g, const char *keep)
+{
+	struct dirent *e;
+	DIR *d = opendir(in_dir(g, "objects/pack"));
+
+	while (d && (e = readdir(d)))
+		if (str_starts(str_of(e->d_name), STR("pack-")) && !strstr(e->d_name, keep))
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+int git_dir_end(struct git_dir *g, struct str head)
+{
+	char keep[64] = "nothing";
+	int err = 0;
+
+	if (g->head_n < HEAD_ROOM)
+		err = err_set(ERR_CORRUPT, "export: the pack ends too early");
+	if (err >= 0 && g->indexer && git_indexer_commit(g->indexer, &g->progress) < 0)
+		err = git_fail(ERR_CORRUPT, "export");
+	if (err >= 0 && g->indexer)
+		snprintf(keep, sizeof(keep), "%s", git_indexer_name(g->indexer));
+	if (err >= 0)
+		err = write_refs(g, head);
+	if (err >= 0)
+		drop_old_packs(g, keep);
+	git_dir_abort(g);
+	return err;
+}

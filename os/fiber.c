@@ -5,6 +5,7 @@
  * start, then the devices, then the timers; with nothing runnable, plat_wait.
  */
 #include "os/fiber_impl.h"
+#include "os/main.h"
 #include "os/platform.h"
 #include "os/sanitize_impl.h"
 
@@ -357,7 +358,7 @@ static void turn(void)
 	}
 	plat_poll();
 	timers_expire();
-	if (!sched.stop_told && plat_stop_requested()) {
+	if (!sched.stop_told && os_stopping()) {
 		sched.stop_told = true;
 		for (struct os_stop_hook *h = sched.stop_hooks; h; h = h->next)
 			h->fn(h);

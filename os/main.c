@@ -3,9 +3,16 @@
 #include "os/main.h"
 #include "os/platform.h"
 
+static bool asked;
+
 bool os_stopping(void)
 {
-	return plat_stop_requested();
+	return asked || plat_stop_requested();
+}
+
+void os_stop(void)
+{
+	asked = true;
 }
 
 struct stop_wait {

@@ -24,6 +24,8 @@ int os_main(void); /* runs in a fiber */
 /* BLOCKS until an orderly stop is requested; then os_accept answers ERR_CLOSED everywhere. */
 void os_stop_wait(void);
 bool os_stopping(void);
+/* Ask for one, as the power button would. */
+void os_stop(void);
 
 /*
  * For host programs and tests, which have a main() of their own: run fn(arg) as the first

@@ -34,6 +34,7 @@ sources = $(if $(filter os,$1),$(call files,$(os_$2)),$(filter-out %/main.c,\
 # What a library links to, itself first; only what exists.
 needs_of = $(foreach l,$1 $(filter-out $1,dav control sync identity store os),$(if $(src.$l.unix),$l))
 $(foreach l,$(LIBS),$(foreach t,unix virt,$(eval src.$l.$t := $(call sources,$l,$t))))
+src.provisioner.virt := # a host program
 
 # ---- flags ----
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wpointer-arith \

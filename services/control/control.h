@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The private control endpoint every service has: HTTPS, a bearer token, JSON. What the `allod`
+ * command and nobody else talks to.
+ *
+ *	struct control_config cfg = { .store = s, .registry = reg, .tls = tls, .token = token,
+ *		.name = STR("mail"), .version = STR("0.1") };
+ *	err = control_start(&cfg);                 listens on CONTROL_PORT until the service stops
+ *
+ *	GET  /v1/status                            {name, version, uptime_sec, memory, connections, store}
+ *	GET  /metrics                              Prometheus text
+ *	GET  /v1/refs                              one line each: {ref, commit}
+ *	GET  /v1/log?ref=&path=&from=&limit=       one line a commit, newest first
+ *	GET  /v1/show?commit=                      the commit, then one line a changed file
+ *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
+ *	GET  /v1/pack?prefix=refs/heads/           a git pack of all it reaches
+ *	GET  /v1/users                             {users: [{user, name}]}
+ *	POST /v1/users                             {user, name} -> the same
+ *	GET  /v1/users/<user>/app-passwords        {passwords: [{client, created}]}
+ *	POST /v1/users/<user>/app-passwords        {client} -> {user, client, password}
+ *	DELETE /v1/users/<user>/app-passwords/<client>
+ *	POST /v1/powerdown                         {ok}; then the service stops in order
+ *
+ * "One line each" is JSON lines. An error is {error, hint} with a fitting status; in a stream that
+ * has begun it is the last line.
+ */
+#ifndef SERVICES_CONTROL_CONTROL_H
+#define SERVICES_CONTROL_CONTROL_H
+
+#include "identity/registry.h"
+#include "os/http.h"
+#include "os/tls.h"
+
+#define CONTROL_PORT            8443
+#define CONTROL_CONNECTIONS_MAX 16
+
+struct control_config {
+	struct store *store;
+	struct id_registry *registry; /* NULL: no users here */
+	struct os_tls *tls;           /* for control_start only */
+	struct str token;             /* at least 32 bytes; compared in constant time */
+	struct str name, version;
+};
+/* All of it is borrowed for ever (the strings are copied). */
+MUST_CHECK int control_start(const struct control_config *cfg);
+
+/* The same over a stream of the caller's, for a program that opened the store itself. */
+struct control;
+MUST_CHECK int control_open(struct control **out, const struct control_config *cfg);
+void control_close(struct control *c);
+void control_serve(struct control *c, struct os_stream *s); /* BLOCKS; closes s */
+
+#endif

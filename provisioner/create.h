@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* Making an estate: the whole folder, or nothing of it. */
+#ifndef PROVISIONER_CREATE_H
+#define PROVISIONER_CREATE_H
+
+#include "os/tls_ca.h"
+#include "provisioner/estate.h"
+
+#define PROV_DISK_GIB   16 /* sparse: it takes on the host what is in it */
+#define PROV_LEAF_DAYS  OS_CA_DAYS_MAX
+#define PROV_RENEW_DAYS 30
+
+struct prov_create {
+	struct str user, domain;
+	enum prov_target target;
+	uint64_t disk_gib;
+	const char *listen; /* "smtp=127.0.0.1:2525,...": ports that are wished for; NULL */
+};
+/* Cuts "alice@example.org"; ERR_BAD with a sentence. */
+MUST_CHECK int prov_create_owner(struct prov_create *out, const char *address);
+/*
+ * ERR_EXIST: there is an estate, or part of one. In a fiber. On an error nothing stays behind. With
+ * `secret`: an app password of the owner for `client` (in p->arena).
+ */
+MUST_CHECK int prov_create(struct prov_estate *out, struct prov *p, const struct prov_create *how,
+	struct str client, struct str *secret);
+/* A new certificate on a stopped service's disk when the old one ends soon. In a fiber. */
+MUST_CHECK int prov_renew(
+	struct prov *p, const struct prov_estate *e, const struct prov_service *s);
+/* Does it end within PROV_RENEW_DAYS? */
+bool prov_renew_due(struct prov *p, const struct prov_service *s);
+
+#endif

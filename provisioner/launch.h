@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The command line a service is started with. Secrets never stand here: they are on its disk.
+ *
+ *	virt: qemu-system-x86_64 -M microvm ... -kernel IMAGE, with exactly the devices of the manifest
+ *	unix: IMAGE disk0=DISK listen.<port>=<address>:<port> ...
+ */
+#ifndef PROVISIONER_LAUNCH_H
+#define PROVISIONER_LAUNCH_H
+
+#include "provisioner/image.h"
+
+#define PROV_ARGV_MAX 64
+#define PROV_QEMU     "qemu-system-x86_64"
+
+struct prov_argv {
+	const char *v[PROV_ARGV_MAX + 1]; /* ended by NULL */
+	size_t n;
+	struct arena *a;
+	int err; /* sticky: ERR_LIMIT */
+};
+void prov_arg(struct prov_argv *out, const char *fmt, ...) PRINTF(2, 3);
+
+/* `accel` is "kvm" or "tcg"; `qmp_fd` a connected socket the child inherits. */
+MUST_CHECK int prov_launch_virt(struct prov_argv *out, struct arena *a, const struct prov_image *i,
+	const struct prov_service *s, const char *accel, int qmp_fd);
+MUST_CHECK int prov_launch_unix(struct prov_argv *out, struct arena *a, const struct prov_image *i,
+	const struct prov_service *s);
+
+#endif

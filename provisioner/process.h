@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/* A service's process, QEMU or the service itself: in a session of its own, its output in a pipe. */
+#ifndef PROVISIONER_PROCESS_H
+#define PROVISIONER_PROCESS_H
+
+#include "os/base.h"
+
+#include <sys/types.h>
+
+#define PROV_QMP_FD 3 /* what the child calls its end */
+
+struct prov_process {
+	pid_t pid; /* 0: none */
+	int pidfd; /* readable when it has ended */
+	int out;   /* its stdout and stderr; -1 once it closed them */
+	int qmp;   /* our end of its machine protocol; -1: none */
+};
+#define PROV_NO_PROCESS { 0, -1, -1, -1 }
+
+/* `argv` is searched in PATH. The child gets SIGTERM should we die. ERR_NOENT: no such program. */
+MUST_CHECK int prov_spawn(struct prov_process *out, const char *const *argv, bool qmp);
+/* Ask for an orderly stop; may be repeated. */
+void prov_process_stop(struct prov_process *c);
+void prov_process_kill(struct prov_process *c);
+/* Throw away what QEMU says. */
+void prov_process_drain_qmp(struct prov_process *c);
+/* After pidfd became readable: its wait status; closes everything but `out`. */
+int prov_process_reap(struct prov_process *c);
+
+#endif

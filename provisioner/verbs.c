@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* The table of verbs, in the order of `allod --help`. */
+#include "provisioner/verb.h"
+
+#define VERBS(X) \
+	X(init) \
+	X(up) \
+	X(down) \
+	X(restart) \
+	X(run) \
+	X(status) \
+	X(logs) \
+	X(user_add) \
+	X(user_list) \
+	X(user_app_password) \
+	X(user_passwords) \
+	X(user_revoke) \
+	X(log) \
+	X(show) \
+	X(verify) \
+	X(doctor) \
+	X(completion)
+
+#define X(name) extern const struct prov_verb verb_##name;
+VERBS(X)
+#undef X
+
+const struct prov_verb *const prov_verbs[] = {
+#define X(name) &verb_##name,
+	VERBS(X)
+#undef X
+		NULL,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+#include "os/crypto.h"
+#include "os/main.h"
+#include "provisioner/create.h"
+#include "provisioner/say.h"
+
+enum { OPT_TARGET, OPT_DISK, OPT_LISTEN };
+static const struct prov_opt opts[] = {
+	[OPT_TARGET] = { "target", 0, "virt|unix",
+		"what services run as: machines (virt) or processes" },
+	[OPT_DISK] = { "disk-size", 0, "GIB", "most a service can hold; takes what is in it (16)" },
+	[OPT_LISTEN] = { "listen", 0, "NAME=ADDR:PORT,...",
+		"ports wished for, such as imaps=127.0.0.1:993" },
+	{ 0 },
+};
+
+struct job {
+	struct prov *p;
+	struct prov_create how;
+	struct prov_estate *e;
+};
+
+static int in_fiber(void *arg)
+{
+	struct job *j = arg;
+	int err = prov_create(j->e, j->p, &j->how, STR_NONE, NULL);
+
+	if (err == ERR_EXIST)
+		return prov_fail("an estate is never overwritten; --home names another folder",
+			"cannot make an estate: %s", err_text(err));
+	return err < 0 ? prov_fail(NULL, "cannot make the estate: %s", err_text(err)) : PROV_OK;
+}
+
+static void tell(const struct job *j)
+{
+	const struct prov_service *s = &j->e->services[0];
+	char text[OS_ADDR_TEXT];
+
+	printf("%sA new estate%s for %.*s@%.*s in %s\n", prov_bold(), prov_plain(),
+		STR_ARG(j->how.user), STR_ARG(j->how.domain), j->p->home);
+	for (size_t i = 0; i < s->listen_count; i++)
+		printf("  %-12.*s %s\n", STR_ARG(s->listen[i].name),
+			os_addr_text(text, &s->listen[i].host));
+	printf("  %-12s %s/ca.pem (clients must trust it)\n", "authority", j->p->home);
+	printf("Next: `allod up`, then `allod user app-password %.*s --client NAME`\n",
+		STR_ARG(j->how.user));
+}
+
+static int run(struct prov *p, const struct prov_args *a)
+{
+	struct job j = { .p = p, .e = ARENA_NEW(&p->arena, struct prov_estate) };
+	uint64_t gib = PROV_DISK_GIB;
+	int err, code;
+
+	os_assert(j.e);
+	err = prov_create_owner(&j.how, a->pos[0]);
+	if (err == 0 && a->opt[OPT_TARGET])
+		err = prov_target_parse(&j.how.target, str_of(a->opt[OPT_TARGET]));
+	if (err == 0 && a->opt[OPT_DISK] &&
+		(str_u64(&gib, str_of(a->opt[OPT_DISK]), 65536) < 0 || gib == 0))
+		err = err_set(
+			ERR_BAD, "a disk's size is a number of GiB, not \"%s\"", a->opt[OPT_DISK]);
+	if (err < 0)
+		return prov_usage("`allod init --help` says how it is used", "%s", err_text(err));
+	j.how.disk_gib = gib;
+	j.how.listen = a->opt[OPT_LISTEN];
+	if (os_crypto_init() < 0)
+		return prov_fail(NULL, "no source of randomness");
+	code = os_run(in_fiber, &j);
+	if (code < 0)
+		return prov_fail(NULL, "cannot start: %s", err_text(code));
+	if (code == PROV_OK)
+		tell(&j);
+	return code;
+}
+
+const struct prov_verb verb_init = { "init", "USER@DOMAIN", "make a new estate",
+	"Makes the folder: allod.conf, a certificate authority, the mail service's disk with the "
+	"owner\n"
+	"on it. Ports are chosen free ones above 10000 on 127.0.0.1 and kept in allod.conf.",
+	opts, 1, 1, run };

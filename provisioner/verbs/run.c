@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/* The first minute: an estate if there is none, in the foreground, and how to use it. */
+#include "os/crypto.h"
+#include "os/main.h"
+#include "provisioner/create.h"
+#include "provisioner/home.h"
+#include "provisioner/say.h"
+#include "provisioner/start.h"
+
+enum { OPT_TARGET };
+static const struct prov_opt opts[] = {
+	[OPT_TARGET] = { "target", 0, "virt|unix", "what the service runs as" },
+	{ 0 },
+};
+
+#define CLIENT "first-client"
+
+struct job {
+	struct prov *p;
+	struct prov_create how;
+	struct prov_start start;
+	struct str secret; /* of the app password, the first time */
+	bool first;
+};
+
+static int make(void *arg)
+{
+	struct job *j = arg;
+	int err = prov_create(j->start.e, j->p, &j->how, STR(CLIENT), &j->secret);
+
+	return err < 0 ? prov_fail(NULL, "cannot make an estate: %s", err_text(err)) : PROV_OK;
+}
+
+static int port_of(const struct prov_service *s, const char *name)
+{
+	const struct prov_listen *l = prov_listen_find(s, name);
+
+	return l ? l->host.port : 0;
+}
+
+static void print_access(const struct job *j, const struct prov_service *s)
+{
+	const struct prov_estate *e = j->start.e;
+
+	printf("\n%sMail for %.*s@%.*s is running%s (%s)\n\n", prov_bold(), STR_ARG(e->owner),
+		STR_ARG(e->domain), prov_plain(), prov_target_name[s->target]);
+	printf("  IMAP      localhost port %d (TLS) or %d (STARTTLS)\n", port_of(s, "imaps"),
+		port_of(s, "imap"));
+	printf("  SMTP      localhost port %d (TLS) or %d (STARTTLS); from other servers: %d\n",
+		port_of(s, "submissions"), port_of(s, "submission"), port_of(s, "smtp"));
+	printf("  user      %.*s\n", STR_ARG(e->owner));
+	if (j->first)
+		printf("  password  %.*s   (for one client, shown this once)\n",
+			STR_ARG(j->secret));
+	else
+		printf("  password  a new one: %s user app-password %.*s --client NAME\n",
+			j->p->self, STR_ARG(e->owner));
+	printf("  CA file   %s\n  estate    %s\n", prov_path(j->p, "ca.pem"), j->p->home);
+}
+
+static void print_commands(const struct job *j, const struct prov_service *s)
+{
+	const struct prov_estate *e = j->start.e;
+	const char *ca = prov_path(j->p, "ca.pem");
+	struct str password = j->first ? j->secret : STR("PASSWORD");
+
+	printf("\nTry, in another terminal:\n");
+	printf("  printf 'Subject: hello\\n\\nIt works.\\n' | curl --cacert %s --ssl-reqd \\\n"
+	       "    smtp://localhost:%d --user %.*s:%.*s --mail-from %.*s@%.*s --mail-rcpt "
+	       "%.*s@%.*s -T -\n",
+		ca, port_of(s, "submission"), STR_ARG(e->owner), STR_ARG(password),
+		STR_ARG(e->owner), STR_ARG(e->domain), STR_ARG(e->owner), STR_ARG(e->domain));
+	printf("  curl --cacert %s --user %.*s:%.*s 'imaps://localhost:%d/INBOX?ALL'\n", ca,
+		STR_ARG(e->owner), STR_ARG(password), port_of(s, "imaps"));
+	printf("  %s --home %s logs -f\n\n", j->p->self, j->p->home);
+	printf("Ctrl-C stops it in order.\n");
+	fflush(stdout);
+}
+
+static void settled(void *ctx, bool all_ready)
+{
+	const struct job *j = ctx;
+	const struct prov_service *s = prov_service_find(j->start.e, STR("mail"));
+
+	if (!all_ready || !s) {
+		prov_fail("`allod logs` shows what it said", "the mail service did not start");
+		return;
+	}
+	print_access(j, s);
+	print_commands(j, s);
+}
+
+static int prepare(struct job *j, const char *address)
+{
+	int err = prov_estate_load(j->start.e, j->p), code;
+
+	if (err == 0)
+		return PROV_OK;
+	if (err != ERR_NOENT)
+		return prov_fail(NULL, "%s", err_text(err));
+	err = prov_create_owner(&j->how, address);
+	if (err < 0)
+		return prov_usage(NULL, "%s", err_text(err));
+	j->first = true;
+	if (os_crypto_init() < 0)
+		return prov_fail(NULL, "no source of randomness");
+	prov_note("making an estate for %s in %s", address, j->p->home);
+	code = os_run(make, j);
+	return code < 0 ? prov_fail(NULL, "cannot start: %s", err_text(code)) : code;
+}
+
+static int run(struct prov *p, const struct prov_args *a)
+{
+	struct job j = { .p = p };
+	enum prov_target target;
+	int code;
+
+	j.start = (struct prov_start){ .p = p,
+		.target = -1,
+		.settled = settled,
+		.ctx = &j,
+		.e = ARENA_NEW(&p->arena, struct prov_estate) };
+	os_assert(j.start.e);
+	j.how.disk_gib = PROV_DISK_GIB;
+	if (a->opt[OPT_TARGET]) {
+		if (prov_target_parse(&target, str_of(a->opt[OPT_TARGET])) < 0)
+			return prov_usage(NULL, "%s", err_text(ERR_BAD));
+		j.how.target = target;
+		j.start.target = (int)target;
+	}
+	code = prepare(&j, a->pos[0]);
+	if (code != PROV_OK)
+		return code;
+	prov_note("starting");
+	code = prov_start_foreground(&j.start);
+	if (j.secret.p)
+		os_wipe((char *)j.secret.p, j.secret.n);
+	return code;
+}
+
+const struct prov_verb verb_run = { "run", "USER@DOMAIN",
+	"init if needed, then up in the foreground",
+	"Says where and how to connect; what `make run` does. SIGINT and SIGTERM stop it in order.",
+	opts, 1, 1, run };

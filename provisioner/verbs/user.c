@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/* People and their app passwords. On a stopped service they are written on its disk directly. */
+#include "provisioner/client.h"
+#include "provisioner/say.h"
+
+#define HOME_OF_USERS "mail" /* whose store keeps refs/heads/estate, until identity/ runs */
+
+static json_t *finish(struct prov_session *x, json_t *j, int err, const char *what, int *code)
+{
+	*code = err < 0 ? prov_client_fail(x->c, err, what) : PROV_OK;
+	return err < 0 ? NULL : j;
+}
+
+static int print_json(json_t *j)
+{
+	char *text = json_dumps(j, JSON_INDENT(2));
+
+	if (!text)
+		return prov_fail(NULL, "out of memory");
+	puts(text);
+	free(text);
+	return PROV_OK;
+}
+
+static const char *passwords_path(struct prov_session *x, const char *user, const char *client)
+{
+	struct buf b;
+
+	buf_init(&b, &x->p->arena);
+	buf_addz(&b, "/v1/users/");
+	prov_encode(&b, str_of(user));
+	buf_addz(&b, "/app-passwords");
+	if (client) {
+		buf_addc(&b, '/');
+		prov_encode(&b, str_of(client));
+	}
+	os_assert(b.err == 0);
+	return b.p;
+}
+
+/* ---- user add ---- */
+
+enum { ADD_NAME, ADD_JSON };
+static const struct prov_opt add_opts[] = {
+	[ADD_NAME] = { "name", 0, "TEXT", "the person's name (the user's when left out)" },
+	[ADD_JSON] = PROV_OPT_JSON,
+	{ 0 },
+};
+
+static int add(struct prov_session *x)
+{
+	const char *user = x->args->pos[0], *name = x->args->opt[ADD_NAME];
+	json_t *body = json_pack("{s:s,s:s}", "user", user, "name", name ? name : user), *j = NULL;
+	int err, code;
+
+	if (!body)
+		return prov_usage(NULL, "the name is no UTF-8");
+	err = prov_call(&j, x->c, "POST", "/v1/users", body);
+	json_decref(body);
+	j = finish(x, j, err, "cannot add the user", &code);
+	if (j && x->args->opt[ADD_JSON])
+		code = print_json(j);
+	else if (j)
+		printf("%s is in. Next: `allod user app-password %s --client NAME`\n", user, user);
+	json_decref(j);
+	return code;
+}
+
+static int run_add(struct prov *p, const struct prov_args *a)
+{
+	return prov_with_client(p, a, HOME_OF_USERS, add);
+}
+
+const struct prov_verb verb_user_add = { "user add", "USER", "let somebody in",
+	"USER is what stands before the @: small letters, digits, '.', '-', '_'.", add_opts, 1, 1,
+	run_add };
+
+/* ---- user list ---- */
+
+enum { LIST_JSON };
+static const struct prov_opt list_opts[] = { [LIST_JSON] = PROV_OPT_JSON, { 0 } };
+
+static int list(struct prov_session *x)
+{
+	json_t *j = NULL, *one;
+	size_t i;
+	int err = prov_call(&j, x->c, "GET", "/v1/users", NULL), code;
+
+	j = finish(x, j, err, "cannot list the users", &code);
+	if (j && x->args->opt[LIST_JSON]) {
+		code = print_json(j);
+	} else {
+		json_array_foreach(json_object_get(j, "users"), i, one)
+			printf("%-20s %s\n", json_string_value(json_object_get(one, "user")),
+				json_string_value(json_object_get(one, "name")));
+	}
+	json_decref(j);
+	return code;
+}
+
+static int run_list(struct prov *p, const struct prov_args *a)
+{
+	return prov_with_client(p, a, HOME_OF_USERS, list);
+}
+
+const struct prov_verb verb_user_list = { "user list", "", "who is in", NULL, list_opts, 0, 0,
+	run_list };
+
+/* ---- user app-password ---- */
+
+enum { PASSWORD_CLIENT, PASSWORD_JSON };
+static const struct prov_opt password_opts[] = {
+	[PASSWORD_CLIENT] = { "client", 0, "NAME", "which program or device it is for (needed)" },
+	[PASSWORD_JSON] = PROV_OPT_JSON,
+	{ 0 },
+};
+
+static int app_password(struct prov_session *x)
+{
+	const char *user = x->args->pos[0], *client = x->args->opt[PASSWORD_CLIENT];
+	json_t *body = json_pack("{s:s}", "client", client), *j = NULL;
+	int err, code;
+
+	if (!body)
+		return prov_usage(NULL, "the client's name is no UTF-8");
+	err = prov_call(&j, x->c, "POST", passwords_path(x, user, NULL), body);
+	json_decref(body);
+	j = finish(x, j, err, "cannot make an app password", &code);
+	if (j && x->args->opt[PASSWORD_JSON]) {
+		code = print_json(j);
+	} else if (j) {
+		printf("user      %s\nclient    %s\npassword  %s\n", user, client,
+			json_string_value(json_object_get(j, "password")));
+		prov_note("It is shown this once. `allod user revoke %s %s` takes it back.", user,
+			client);
+	}
+	json_decref(j);
+	return code;
+}
+
+static int run_password(struct prov *p, const struct prov_args *a)
+{
+	if (!a->opt[PASSWORD_CLIENT])
+		return prov_usage("such as `--client thunderbird`",
+			"`user app-password` needs --client NAME");
+	return prov_with_client(p, a, HOME_OF_USERS, app_password);
+}
+
+const struct prov_verb verb_user_app_password = { "user app-password", "USER",
+	"a new password for one program or device",
+	"IMAP and SMTP take only such passwords. One for a client that has one replaces it.",
+	password_opts, 1, 1, run_password };
+
+/* ---- user passwords ---- */
+
+static int passwords(struct prov_session *x)
+{
+	json_t *j = NULL, *one;
+	size_t i;
+	int err = prov_call(&j, x->c, "GET", passwords_path(x, x->args->pos[0], NULL), NULL), code;
+
+	j = finish(x, j, err, "cannot list the app passwords", &code);
+	if (j && x->args->opt[LIST_JSON]) {
+		code = print_json(j);
+	} else {
+		json_array_foreach(json_object_get(j, "passwords"), i, one)
+		{
+			struct os_date d;
+
+			os_date_of(&d, json_integer_value(json_object_get(one, "created")));
+			printf("%-20s since %04d-%02d-%02d\n",
+				json_string_value(json_object_get(one, "client")), d.year, d.month,
+				d.day);
+		}
+	}
+	json_decref(j);
+	return code;
+}
+
+static int run_passwords(struct prov *p, const struct prov_args *a)
+{
+	return prov_with_client(p, a, HOME_OF_USERS, passwords);
+}
+
+const struct prov_verb verb_user_passwords = { "user passwords", "USER",
+	"which programs and devices have one", NULL, list_opts, 1, 1, run_passwords };
+
+/* ---- user revoke ---- */
+
+static int revoke(struct prov_session *x)
+{
+	const char *path = passwords_path(x, x->args->pos[0], x->args->pos[1]);
+	int err = prov_call(NULL, x->c, "DELETE", path, NULL);
+
+	return err < 0 ? prov_client_fail(x->c, err, "cannot revoke it") : PROV_OK;
+}
+
+static int run_revoke(struct prov *p, const struct prov_args *a)
+{
+	return prov_with_client(p, a, HOME_OF_USERS, revoke);
+}
+
+const struct prov_verb verb_user_revoke = { "user revoke", "USER CLIENT",
+	"take an app password back", NULL, NULL, 2, 2, run_revoke };

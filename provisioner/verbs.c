@@ -18,6 +18,7 @@
 	X(log) \
 	X(show) \
 	X(verify) \
+	X(export) \
 	X(doctor) \
 	X(completion)
 

@@ -104,8 +104,7 @@ void rig_flag(struct rig *r, const char *box, uint32_t uid, enum mail_flag_op op
 	mail_box_close(b);
 }
 
-static void dump_message(
-	struct buf *out, struct rig *r, struct mail_box *b, const struct mail_msg *m)
+static void dump_message(struct buf *out, struct mail_box *b, const struct mail_msg *m)
 {
 	char hex[STORE_HEX];
 	struct mail_summary sum;
@@ -151,7 +150,7 @@ struct str rig_dump(struct rig *r)
 			(unsigned long long)st.highest_modseq, st.unseen, st.deleted,
 			(unsigned long long)st.size_bytes);
 		for (size_t k = 0; k < mail_box_count(b); k++)
-			dump_message(&out, r, b, mail_box_at(b, k));
+			dump_message(&out, b, mail_box_at(b, k));
 		mail_box_close(b);
 	}
 	cr_assert_eq(out.err, 0);

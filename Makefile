@@ -139,9 +139,9 @@ build/virt-rel/%.img: build/virt-rel/%.elf
 
 define service_rules
 build/unix-rel/$1: build/unix-rel/obj/services/$1/main.o $(call libs,unix-rel,$1)
-	$$(call link_unix,$(GC))
+	$$(call link_unix,$$(GC))
 build/unix-asan/$1: build/unix-asan/obj/services/$1/main.o $(call libs,unix-asan,$1)
-	$$(call link_unix,$(GC))
+	$$(call link_unix,$$(GC))
 build/virt-rel/$1.elf: build/virt-rel/obj/services/$1/main.o $(call libs,virt-rel,$1) $(wildcard os/platform/virt/link.*)
 	$$(virt_image)
 endef

@@ -19,6 +19,7 @@
 
 /* Memory: pools for what is counted, malloc for bytes (pbufs of PBUF_RAM). */
 #define MEM_LIBC_MALLOC          1
+#define mem_init                 lwip_mem_init /* the platform has a mem_init of its own */
 #define MEMP_MEM_MALLOC          0
 #define MEM_ALIGNMENT            16
 #define MEMP_NUM_TCP_PCB         512
@@ -29,7 +30,7 @@
 #define MEMP_NUM_RAW_PCB         2
 #define MEMP_NUM_REASSDATA       8
 #define MEMP_NUM_ARP_QUEUE       16
-#define PBUF_POOL_SIZE           256
+#define PBUF_POOL_SIZE           0 /* received frames are custom pbufs (netif.c) */
 #define PBUF_POOL_BUFSIZE        1536
 #define LWIP_SUPPORT_CUSTOM_PBUF 1 /* zero-copy receive */
 
@@ -55,6 +56,7 @@
 #define LWIP_IPV6_DHCP6                0
 #define LWIP_IPV6_MLD                  1
 #define LWIP_IPV6_FORWARD              0
+#define IPV6_FRAG_COPYHEADER           1 /* pointers are 64 bits */
 #define LWIP_ND6_QUEUEING              1
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 2
 #define MEMP_NUM_ND6_QUEUE             16
@@ -89,6 +91,7 @@
 #define LWIP_TCP_TIMESTAMPS        0
 #define LWIP_TCP_KEEPALIVE         1
 #define TCP_MSL                    10000 /* ms */
+#define TCP_MAXRTX                 9     /* about two minutes; it bounds what orphans hold */
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG 128
 #define SO_REUSE                   1

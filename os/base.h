@@ -65,6 +65,9 @@ const char *err_name(int err);
  *	return err_set(ERR_BAD, "smtp: line over %d bytes", max);
  */
 int err_set(int err, const char *fmt, ...) PRINTF(2, 3);
+#ifdef __clang_analyzer__ /* lint sees one file at a time: let it see that `err` comes back */
+#define err_set(err, ...) (err_set((err), __VA_ARGS__), (err))
+#endif
 
 /* The last sentence set in this fiber if it was set for `err`, else err_name(err). Borrowed until
  * the next err_set. */

@@ -19,7 +19,7 @@ const char *err_name(int err)
 	}
 }
 
-int err_set(int err, const char *fmt, ...)
+int(err_set)(int err, const char *fmt, ...)
 {
 	/* The arguments may borrow the old sentence ("%s", err_text(err)): format aside, then copy.
 	 */

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/* The mail appliance: opens what is on its disk, listens, serves until it is told to stop. */
+#include "identity/guard.h"
+#include "identity/registry.h"
+#include "os/conf.h"
+#include "os/log.h"
+#include "os/main.h"
+#include "os/platform.h"
+#include "os/tls.h"
+#include "services/control/control.h"
+#include "services/mail/imap.h"
+#include "services/mail/mailbox.h"
+#include "services/mail/smtp.h"
+
+#define VERSION "0.1"
+OS_MANIFEST("mail " VERSION " nics=1 disks=1 memory_mb=48 "
+	    "ports=smtp:25,submission:587,submissions:465,imap:143,imaps:993,control:8443")
+
+#define MEMORY_RESERVE_BYTES (4 * 1024 * 1024) /* below this much free memory nobody new comes in */
+
+struct options {
+	struct str hostname, tls_cert, tls_key, token;
+	uint64_t message_max, connections_max;
+};
+static const struct os_opt option_rows[] = {
+	OS_OPT_STR(struct options, hostname, "hostname", "localhost",
+		"name in greetings and Received fields"),
+	OS_OPT_STR(struct options, tls_cert, "tls.cert", "", "certificate chain, PEM"),
+	OS_OPT_STR(struct options, tls_key, "tls.key", "", "its private key, PEM"),
+	OS_OPT_STR(
+		struct options, token, "control.token", "", "bearer token of the control endpoint"),
+	OS_OPT_U64(struct options, message_max, "message.max", 1024, 1 << 30, 50 << 20,
+		"largest message, bytes"),
+	OS_OPT_U64(struct options, connections_max, "connections.max", 1, 4000, 1000,
+		"mail connections at once"),
+	{ 0 },
+};
+
+struct service {
+	struct options options;
+	struct arena arena;
+	struct os_disk *disk;
+	struct store *store;
+	struct id_registry *registry;
+	struct id_guard *guard;
+	struct mail *mail;
+	struct os_tls *tls;
+	struct smtp_config smtp;
+	struct imap_config imap;
+	unsigned connections;
+};
+
+/* ---- listeners ---- */
+
+enum protocol { P_SMTP, P_SUBMISSION, P_SUBMISSIONS, P_IMAP, P_IMAPS };
+struct listener {
+	const char *name;
+	uint16_t port;
+	enum protocol protocol;
+	const char *busy; /* said in the clear before closing; NULL where TLS comes first */
+	struct service *service;
+	struct os_listener *l;
+};
+static struct listener listeners[] = {
+	{ "smtp", 25, P_SMTP, "421 4.3.2 too many connections, try again later\r\n", NULL, NULL },
+	{ "submission", 587, P_SUBMISSION, "421 4.3.2 too many connections, try again later\r\n",
+		NULL, NULL },
+	{ "submissions", 465, P_SUBMISSIONS, NULL, NULL, NULL },
+	{ "imap", 143, P_IMAP, "* BYE [UNAVAILABLE] too many connections, try again later\r\n",
+		NULL, NULL },
+	{ "imaps", 993, P_IMAPS, NULL, NULL, NULL },
+};
+
+struct connection {
+	struct listener *from;
+	struct os_stream *stream;
+};
+
+static void serve(void *arg)
+{
+	struct connection c = *(struct connection *)arg;
+	struct service *s = c.from->service;
+
+	free(arg);
+	switch (c.from->protocol) {
+	case P_SMTP: smtp_session(&s->smtp, SMTP_MX, c.stream); break;
+	case P_SUBMISSION: smtp_session(&s->smtp, SMTP_SUBMISSION, c.stream); break;
+	case P_SUBMISSIONS: smtp_session(&s->smtp, SMTP_SUBMISSIONS, c.stream); break;
+	case P_IMAP: imap_session(&s->imap, c.stream, false); break;
+	case P_IMAPS: imap_session(&s->imap, c.stream, true); break;
+	}
+	s->connections--;
+}
+
+static bool room_for_one(const struct service *s)
+{
+	uint64_t total, left;
+
+	plat_memory(&total, &left);
+	return s->connections < s->options.connections_max && left > MEMORY_RESERVE_BYTES;
+}
+
+static void turn_away(struct listener *l, struct os_stream *stream)
+{
+	os_log(OS_WARN, "svc=%s event=refused why=busy connections=%u", l->name,
+		l->service->connections);
+	if (l->busy) {
+		int err = os_stream_write(stream, str_of(l->busy), os_after(OS_SEC));
+
+		(void)err; /* it is closed either way */
+	}
+	os_stream_close(stream);
+}
+
+static void accept_all(void *arg)
+{
+	struct listener *l = arg;
+	struct os_stream *stream;
+	int err;
+
+	while ((err = os_accept(&stream, l->l, OS_FOREVER)) == 0) {
+		struct connection *c = room_for_one(l->service) ? malloc(sizeof(*c)) : NULL;
+
+		if (!c) {
+			turn_away(l, stream);
+			continue;
+		}
+		*c = (struct connection){ l, stream };
+		if (os_spawn(l->name, serve, c) < 0) {
+			free(c);
+			turn_away(l, stream);
+			continue;
+		}
+		l->service->connections++;
+	}
+	if (err != ERR_CLOSED)
+		os_log(OS_ERROR, "svc=%s event=accept result=failed why=\"%s\"", l->name,
+			err_text(err));
+}
+
+static int listen_all(struct service *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
+		struct listener *l = &listeners[i];
+		int err = os_listen(&l->l, l->port);
+
+		if (err < 0)
+			return err;
+		l->service = s;
+		if ((err = os_spawn("accept", accept_all, l)) < 0)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- start ---- */
+
+/* Options stand on the disk as local records "conf/<name>". */
+static int read_option(void *ctx, struct str key, struct str value)
+{
+	struct service *s = ctx;
+	int err = os_conf_set(&s->options, option_rows, &s->arena, str_sub(key, 5, key.n), value);
+
+	return err == ERR_NOENT ? 0 : err;
+}
+
+static int open_all(struct service *s)
+{
+	int err;
+
+	if ((err = os_disk_open(&s->disk, 0)) < 0 ||
+		(err = store_open(&s->store, s->disk, mail_driver())) < 0)
+		return err;
+	if ((err = store_local_scan(s->store, STR("conf/"), STR_NONE, read_option, s)) < 0)
+		return err;
+	if (s->options.tls_cert.n == 0 || s->options.tls_key.n == 0)
+		return err_set(
+			ERR_NOENT, "no TLS certificate on the disk (conf/tls.cert, conf/tls.key)");
+	if ((err = os_tls_server(&s->tls, s->options.tls_cert, s->options.tls_key)) < 0)
+		return err;
+	if ((err = id_open(&s->registry, s->store)) < 0 || (err = id_guard_open(&s->guard)) < 0)
+		return err;
+	return mail_open(&s->mail, s->store);
+}
+
+static int start_all(struct service *s)
+{
+	struct control_config control = {
+		.name = STR("mail"),
+		.version = STR(VERSION),
+		.store = s->store,
+		.registry = s->registry,
+		.tls = s->tls,
+		.token = s->options.token,
+	};
+	int err;
+
+	s->smtp = (struct smtp_config){
+		.store = s->store,
+		.mail = s->mail,
+		.registry = s->registry,
+		.guard = s->guard,
+		.tls = s->tls,
+		.hostname = s->options.hostname,
+		.message_max_bytes = s->options.message_max,
+	};
+	s->imap = (struct imap_config){
+		.store = s->store,
+		.mail = s->mail,
+		.registry = s->registry,
+		.guard = s->guard,
+		.tls = s->tls,
+		.append_max_bytes = s->options.message_max,
+	};
+	if ((err = control_start(&control)) < 0)
+		return err;
+	return listen_all(s);
+}
+
+int os_main(void)
+{
+	static struct service s;
+	int err;
+
+	arena_init(&s.arena, 1 << 20);
+	os_conf_defaults(&s.options, option_rows);
+	if ((err = open_all(&s)) < 0 || (err = start_all(&s)) < 0) {
+		os_log(OS_ERROR, "svc=mail event=start result=failed why=\"%s\"", err_text(err));
+		return PLAT_EXIT_CONFIG;
+	}
+	os_log(OS_INFO, "svc=mail event=ready seq=%llu", (unsigned long long)store_seq(s.store));
+	os_stop_wait();
+	os_log(OS_INFO, "svc=mail event=stop connections=%u", s.connections);
+	store_close(
+		s.store); /* what was acknowledged is durable; what is under way is finished or never was */
+	os_disk_close(s.disk);
+	return 0;
+}

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct git_dir {
 	git_indexer_progress progress;
 	char head[HEAD_ROOM];
 	size_t head_n;
+	int err;
 	bool empty;        /* a pack without objects: none is written */
 	struct line *refs; /* by name */
 };
@@ -236,6 +238,25 @@ static void drop_old_packs(struct git_dir *g, const char *keep)
 		closedir(d);
 }
 
+static void *commit_pack(void *arg)
+{
+	struct git_dir *g = arg;
+	g->err = git_indexer_commit(g->indexer, &g->progress);
+	if (g->err < 0)
+		g->err = git_fail(ERR_CORRUPT, "export");
+	return NULL;
+}
+
+/* libgit2 puts 64 KiB on the stack here, more than a fiber has: a thread, waited for at once. */
+static int index_pack(struct git_dir *g)
+{
+	pthread_t t;
+	if (pthread_create(&t, NULL, commit_pack, g) != 0)
+		return err_set(ERR_NOMEM, "export: no thread");
+	pthread_join(t, NULL);
+	return g->err;
+}
+
 int git_dir_end(struct git_dir *g, struct str head)
 {
 	char keep[64] = "nothing";
@@ -243,8 +264,8 @@ int git_dir_end(struct git_dir *g, struct str head)
 
 	if (g->head_n < HEAD_ROOM)
 		err = err_set(ERR_CORRUPT, "export: the pack ends too early");
-	if (err >= 0 && g->indexer && git_indexer_commit(g->indexer, &g->progress) < 0)
-		err = git_fail(ERR_CORRUPT, "export");
+	if (err >= 0 && g->indexer)
+		err = index_pack(g);
 	if (err >= 0 && g->indexer)
 		snprintf(keep, sizeof(keep), "%s", git_indexer_name(g->indexer));
 	if (err >= 0)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/store/help.h"
 
+#include "os/log.h"
+
 const struct store_why why_test = { { "tester", 6 }, { "tester@example.org", 18 },
 	{ "test: edit", 10 }, 1700000000 };
 
 void on_disk(int (*fn)(void *), uint64_t bytes)
 {
 	struct fake_disk *f = fake_disk_new(bytes);
+	os_log_level((enum os_level)(OS_ERROR + 1)); /* failures are on purpose here */
 	OK(store_format(&f->d));
 	OK(os_run(fn, f));
 	os_disk_close(&f->d);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/* Packs and exports, read by stock git. */
+#include "store/git_dir.h"
+#include "tests/store/help.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static int to_dir(void *ctx, struct str bytes)
+{
+	os_yield(); /* as a sink that waits does */
+	return git_dir_pack(ctx, bytes);
+}
+
+static int ref_to_dir(void *ctx, struct str ref, const struct store_oid *commit)
+{
+	return git_dir_ref(ctx, ref, commit);
+}
+
+static int export_to(struct store *s, const char *path)
+{
+	struct git_dir *g;
+	int err = git_dir_begin(&g, path);
+
+	if (err < 0)
+		return err;
+	err = store_pack(s, STR("refs/"), to_dir, g);
+	if (err >= 0)
+		err = store_ref_list(s, STR("refs/"), ref_to_dir, g);
+	if (err >= 0)
+		return git_dir_end(g, BRANCH);
+	git_dir_abort(g);
+	return err;
+}
+
+/* Runs a shell command in the export; its output must be `want`. */
+static void sh(const char *command, const char *want)
+{
+	static char line[512], got[4096];
+	size_t n;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "cd %s && { %s; } 2>&1", dir, command);
+	f = popen(line, "r");
+	cr_assert_not_null(f);
+	n = fread(got, 1, sizeof(got) - 1, f);
+	got[n] = 0;
+	int status = pclose(f);
+	cr_expect_eq(status, 0, "%s: status %d: %s", command, status, got);
+	if (want)
+		cr_expect_str_eq(got, want, "%s", command);
+}
+
+static void fill(struct store *s)
+{
+	static char big[300000];
+	struct store_edit *e;
+	struct arena a;
+
+	arena_init(&a, MIB);
+	noise(big, sizeof(big), 1);
+	OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
+	for (unsigned k = 0; k < 300; k++)
+		OK(store_edit_put_bytes(
+			e, num(&a, "m/%2$x/%3$x/%1$u", k), num(&a, "text %u\n", k)));
+	OK(store_edit_put_bytes(e, STR("big"), str_n(big, sizeof(big))));
+	OK(store_edit_put_bytes(e, STR("empty"), STR("")));
+	for (unsigned k = 0; k < 2500; k++) /* a tree too large to be stored plain */
+		OK(store_edit_put_bytes(e, num(&a, "flat/%08u", k), STR("same")));
+	OK(store_edit_commit(NULL, e, &why_test));
+	OK(put_text(s, BRANCH, STR("last"), STR("one\n")));
+	/* Names and times that would make git fsck complain. */
+	struct store_why odd = { STR(" <Eve>\n"), STR(""), STR("a\0b\n\n\n"), 0 };
+	OK(store_edit_begin(&e, s, STR("refs/endpoints/x"), OS_FOREVER));
+	OK(store_edit_put_bytes(e, STR("a.b/c"), STR("1")));
+	OK(store_edit_put_bytes(e, STR("a/c"), STR("1")));
+	OK(store_edit_put_bytes(e, STR("a0"), STR("1")));
+	OK(store_edit_put_bytes(e, STR("git~2/\xe2\x80\x8cgit"), STR("1")));
+	OK(store_edit_commit(NULL, e, &odd));
+	arena_free(&a);
+}
+
+static int exports(void *p)
+{
+	struct fake_disk *f = p;
+	struct store *s;
+	char path[128];
+
+	OK(store_open(&s, &f->d, NULL));
+	snprintf(path, sizeof(path), "%s/out.git", dir);
+	OK(export_to(s, path)); /* of an empty store */
+	sh("git -C out.git fsck --strict 2>&1 | grep -v '^notice' || true", "");
+	fill(s);
+	OK(export_to(s, path)); /* the same folder again */
+	sh("git -C out.git fsck --strict --full", "");
+	sh("git -C out.git for-each-ref --format='%(refname)'", "refs/endpoints/x\nrefs/heads/b\n");
+	sh("git -C out.git log --format='%an <%ae> %at %s'",
+		"tester <tester@example.org> 1700000000 test: edit\n"
+		"tester <tester@example.org> 1700000000 test: edit\n");
+	sh("git -C out.git log refs/endpoints/x --format='%an <%ae> %B'", "Eve <unknown> a b\n\n");
+	sh("git -C out.git show b:m/c/2/44", "text 44\n");
+	sh("git -C out.git cat-file -s b:big", "300000\n");
+	sh("git -C out.git ls-tree -r b | wc -l", "2803\n");
+	sh("git clone -q -b b out.git clone && cat clone/m/b/1/27", "text 27\n");
+	sh("ls out.git/objects/pack/*.pack | wc -l", "1\n");
+	store_close(s);
+
+	/* What is not ours is left alone. */
+	sh("mkdir other && touch other/precious", "");
+	snprintf(path, sizeof(path), "%s/other", dir);
+	struct git_dir *g;
+	cr_expect_eq(git_dir_begin(&g, path), ERR_EXIST);
+	sh("ls other", "precious\n");
+	/* A pack cut short is refused and changes no ref. */
+	snprintf(path, sizeof(path), "%s/out.git", dir);
+	OK(git_dir_begin(&g, path));
+	OK(git_dir_pack(g, str_n("PACK\0\0\0\2\0\0\0\5rest", 16)));
+	cr_expect_lt(git_dir_end(g, BRANCH), 0);
+	sh("git -C out.git show b:m/c/2/44", "text 44\n");
+	return 0;
+}
+
+Test(export, stock_git_reads_it)
+{
+	char command[128];
+	snprintf(dir, sizeof(dir), "/tmp/allod-export-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	on_disk(exports, 16 * MIB);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+}

@@ -10,7 +10,7 @@
 /* name, name*, name*3, name*3*: takes the marks off. A name with odd marks stays as it is. */
 static void split_name(struct mime_segment *g)
 {
-	struct str base, rest, digits = g->name;
+	struct str base, rest;
 	g->section = -1;
 	g->extended = false;
 	if (!str_cut(&base, &rest, g->name, '*') || base.n == 0)
@@ -20,12 +20,11 @@ static void split_name(struct mime_segment *g)
 		g->extended = true;
 		return;
 	}
-	digits = rest;
 	bool extended = str_ends(rest, STR("*"));
 	if (extended)
-		digits.n--;
+		rest.n--;
 	uint64_t n;
-	if (str_u64(&n, digits, SECTION_MAX) < 0)
+	if (str_u64(&n, rest, SECTION_MAX) < 0)
 		return;
 	g->name = base;
 	g->section = (int)n;

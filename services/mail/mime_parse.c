@@ -26,7 +26,7 @@ struct spot {
 
 /* A multipart that is open and whose closing boundary was not seen yet. */
 struct level {
-	struct mime_part *part, *last; /* itself and its last child */
+	struct mime_part *part, **link; /* itself; where its next child goes */
 	struct str boundary;
 	bool seen; /* one of its boundaries */
 };
@@ -55,9 +55,9 @@ struct mime_impl {
 
 /* ---- opening and closing parts ---- */
 
-/* A part whose header begins at `at`; `before` is the last child of `parent` so far. */
+/* A part whose header begins at `at`; *link will point to it. */
 static void part_open(
-	struct mime_impl *m, struct mime_part *parent, struct mime_part *before, struct spot at)
+	struct mime_impl *m, struct mime_part *parent, struct mime_part **link, struct spot at)
 {
 	struct mime_part *p = ARENA_NEW(m->keep.a, struct mime_part);
 	if (!p) {
@@ -67,19 +67,13 @@ static void part_open(
 	p->header_at = at.at;
 	p->header_lines = at.lf; /* a difference later */
 	p->parent = parent;
+	if (parent)
+		parent->child_count++;
 	m->part_count++;
 	m->depth = parent ? m->depth + 1 : 0;
-	m->part = p;
+	m->part = *link = p;
 	m->in_header = true;
 	m->header.n = m->header_line = 0;
-	if (!parent) {
-		m->root = p;
-		return;
-	}
-	if (parent->child_count++ == 0)
-		parent->child = p;
-	else
-		before->next = p;
 }
 
 static void part_default(struct mime_impl *m, struct mime_part *p)
@@ -231,7 +225,7 @@ static void header_done(struct mime_impl *m, struct spot body)
 	bool room = m->depth + 1 < MIME_DEPTH_MAX && m->part_count < MIME_PARTS_MAX;
 	if (mime_is_message(p)) {
 		if (room)
-			part_open(m, p, NULL, body);
+			part_open(m, p, &p->child, body);
 		else
 			part_default(m, p);
 	} else if (str_ieq(p->type, STR("multipart"))) {
@@ -239,8 +233,9 @@ static void header_done(struct mime_impl *m, struct spot body)
 		while (boundary.n && mime_is_space(boundary.p[boundary.n - 1]))
 			boundary.n--;
 		if (room && boundary.n && boundary.n <= BOUNDARY_MAX)
-			m->levels[m->level_count++] =
-				(struct level){ .part = p, .boundary = boundary };
+			m->levels[m->level_count++] = (struct level){
+				.part = p, .link = &p->child, .boundary = boundary
+			};
 		else
 			part_default(m, p);
 	}
@@ -284,8 +279,8 @@ static void boundary(struct mime_impl *m, unsigned index, bool closes, struct sp
 	/* The line end before the boundary belongs to the boundary. */
 	close_to(m, v->part, (struct spot){ m->line.at - m->eol, m->line.lf - (m->eol ? 1 : 0) });
 	if (!closes) {
-		part_open(m, v->part, v->last, next);
-		v->last = m->part;
+		part_open(m, v->part, v->link, next);
+		v->link = &m->part->next;
 	}
 }
 
@@ -353,7 +348,7 @@ void mime_begin(struct mime_parser *p, struct arena *a)
 			(struct mime_param){ STR("charset"), STR("us-ascii"), STR_NONE, NULL };
 	else
 		m->keep.full = true;
-	part_open(m, NULL, NULL, (struct spot){ 0, 0 });
+	part_open(m, NULL, &m->root, (struct spot){ 0, 0 });
 }
 
 void mime_push(struct mime_parser *p, struct str bytes)
@@ -395,25 +390,28 @@ const struct mime_part *mime_end(struct mime_parser *p)
 	return m->root;
 }
 
+static const struct mime_part *nth_child(const struct mime_part *p, uint32_t n)
+{
+	if (n == 0)
+		return NULL;
+	for (p = p->child; p && n > 1; n--)
+		p = p->next;
+	return p;
+}
+
 const struct mime_part *mime_find(const struct mime_part *root, const uint32_t *path, size_t n)
 {
 	const struct mime_part *p = root;
-	bool whole = true; /* p is named as a message: its body is still to be entered */
-	for (size_t i = 0; i < n && p; i++) {
-		if (!whole && mime_is_message(p)) {
+	bool message = true; /* p stands for a message, whose body is still to be entered */
+	for (size_t i = 0; i < n && p; i++, message = false) {
+		if (!message && mime_is_message(p)) {
 			p = p->child;
-			whole = true;
+			message = true;
 		}
-		if (p->child && !mime_is_message(p)) {
-			uint32_t k = path[i];
-			for (p = p->child; p && k > 1; k--)
-				p = p->next;
-			if (path[i] == 0)
-				return NULL;
-		} else if (!whole || path[i] != 1 || str_ieq(p->type, STR("multipart"))) {
+		if (p && str_ieq(p->type, STR("multipart")))
+			p = nth_child(p, path[i]);
+		else if (!message || path[i] != 1)
 			return NULL;
-		}
-		whole = false;
 	}
 	return p;
 }

@@ -167,7 +167,7 @@ build/unix-asan/fuzz_%: build/unix-asan/obj/tests/fuzz/fuzz_%.o build/unix-asan/
 build/unix-fuzz/fuzz_%: build/unix-fuzz/obj/tests/fuzz/fuzz_%.o $(call fuzz_libs,unix-fuzz)
 	$(call link_unix,$(GC))
 define boot_rule
-build/virt-rel/boot/$1.elf: $(call obj,virt-rel,$(wildcard tests/boot/$1/*.c)) $(call libs,virt-rel,os) $(wildcard os/platform/virt/link.*)
+build/virt-rel/boot/$1.elf: $(call obj,virt-rel,$(wildcard tests/boot/$1/*.c)) $(call libs,virt-rel,store) $(wildcard os/platform/virt/link.*)
 	$$(virt_image)
 endef
 $(foreach c,$(boot_cases),$(eval $(call boot_rule,$c)))

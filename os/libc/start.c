@@ -6,6 +6,7 @@
 #include "os/libc/libc.h"
 
 #include <elf.h>
+#include <pwd.h>
 
 #define MSR_FS_BASE   0xc0000100u
 #define CANARY_OFFSET 0x28
@@ -54,4 +55,15 @@ __attribute__((no_stack_protector, noinline)) void libc_start(uint64_t canary)
 	__init_libc(&words.env_end, "allod");
 	random = 0;
 	__libc_start_init();
+}
+
+/*
+ * There are no users. libgit2 asks all the same when it looks for a home folder; musl's answer
+ * would ask a name service over a socket. Here, so that it is linked before musl's.
+ */
+int getpwuid_r(uid_t id, struct passwd *entry, char *room, size_t n, struct passwd **found)
+{
+	(void)id, (void)entry, (void)room, (void)n;
+	*found = NULL;
+	return 0;
 }

@@ -51,7 +51,7 @@
 	X(chdir, 2) \
 	X(chmod, 2) \
 	X(clone, 38) /* ENOSYS */ \
-	X(dup, 9) /* EBADF */ \
+	X(dup, 9)    /* EBADF */ \
 	X(dup2, 9) \
 	X(dup3, 9) \
 	X(execve, 38) \
@@ -74,6 +74,7 @@
 	X(getrlimit, 38) \
 	X(getrusage, 38) \
 	X(getsid, 38) \
+	X(gettimeofday, 38) \
 	X(getuid, 38) \
 	X(link, 2) \
 	X(lstat, 2) \
@@ -98,6 +99,7 @@
 	X(rt_sigreturn, 38) \
 	X(sched_getaffinity, 38) \
 	X(select, 38) \
+	X(set_robust_list, 38) \
 	X(socket, 38) \
 	X(stat, 2) \
 	X(statx, 38) \

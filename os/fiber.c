@@ -23,6 +23,7 @@ struct os_fiber {
 	size_t heap_at; /* index in the timer heap + 1; 0 when not there */
 	int woken;      /* what os_wait returns */
 	uint32_t sid;
+	size_t stack_bytes;
 	bool dead;
 	struct os_fiber *all_next, **all_prev;
 	struct os_err_slot err;
@@ -162,12 +163,13 @@ void os_fiber_begin(void)
 /* The fiber's own record stands at the top of its stack. */
 static char *stack_low(struct os_fiber *f)
 {
-	return (char *)(f + 1) - STACK_BYTES;
+	return (char *)(f + 1) - f->stack_bytes;
 }
 
 static void fiber_free(struct os_fiber *f)
 {
 	char *low = stack_low(f);
+	size_t bytes = f->stack_bytes;
 
 	timer_stop(f);
 	if (f->waiting)
@@ -176,11 +178,11 @@ static void fiber_free(struct os_fiber *f)
 	if (f->all_next)
 		f->all_next->all_prev = f->all_prev;
 	sched.count--;
-	SAN_STACK_GONE(low, STACK_BYTES);
-	if (sched.spare_count < STACKS_SPARE)
+	SAN_STACK_GONE(low, bytes);
+	if (bytes == STACK_BYTES && sched.spare_count < STACKS_SPARE)
 		sched.spare[sched.spare_count++] = low;
 	else
-		plat_stack_free(low, STACK_BYTES);
+		plat_stack_free(low, bytes);
 }
 
 static void run(struct os_fiber *f)
@@ -189,7 +191,7 @@ static void run(struct os_fiber *f)
 
 	sched.current = f;
 	os_err_slot = &f->err;
-	SAN_LEAVE(&sched.fake, stack_low(f), STACK_BYTES);
+	SAN_LEAVE(&sched.fake, stack_low(f), f->stack_bytes);
 	os_fiber_switch(&sched.sp, f->sp);
 	SAN_ENTER(sched.fake, NULL, NULL);
 	sched.current = NULL;
@@ -227,7 +229,7 @@ static bool heap_room(void)
 	return true;
 }
 
-int os_spawn(const char *name, void (*fn)(void *), void *arg)
+static int spawn(const char *name, void (*fn)(void *), void *arg, size_t stack_bytes)
 {
 	struct os_fiber *f;
 	char *low;
@@ -236,12 +238,17 @@ int os_spawn(const char *name, void (*fn)(void *), void *arg)
 		return err_set(ERR_LIMIT, "fiber %s: %d run already", name, OS_FIBERS_MAX);
 	if (!heap_room())
 		return err_set(ERR_NOMEM, "fiber %s: no memory for its timer", name);
-	low = sched.spare_count ? sched.spare[--sched.spare_count] : plat_stack_alloc(STACK_BYTES);
+	low = stack_bytes == STACK_BYTES && sched.spare_count ? sched.spare[--sched.spare_count]
+							      : plat_stack_alloc(stack_bytes);
 	if (!low)
 		return err_set(ERR_NOMEM, "fiber %s: no memory for a stack", name);
-	SAN_STACK_MADE(low, STACK_BYTES);
-	f = (struct os_fiber *)(low + STACK_BYTES) - 1;
-	*f = (struct os_fiber){ .name = name, .fn = fn, .arg = arg, .all_next = sched.all };
+	SAN_STACK_MADE(low, stack_bytes);
+	f = (struct os_fiber *)(low + stack_bytes) - 1;
+	*f = (struct os_fiber){ .name = name,
+		.fn = fn,
+		.arg = arg,
+		.stack_bytes = stack_bytes,
+		.all_next = sched.all };
 	f->all_prev = &sched.all;
 	if (sched.all)
 		sched.all->all_prev = &f->all_next;
@@ -253,6 +260,11 @@ int os_spawn(const char *name, void (*fn)(void *), void *arg)
 	stack_prepare(f);
 	make_runnable(f);
 	return 0;
+}
+
+int os_spawn(const char *name, void (*fn)(void *), void *arg)
+{
+	return spawn(name, fn, arg, STACK_BYTES);
 }
 
 struct os_fiber *os_self(void)
@@ -380,10 +392,10 @@ static void first_fiber(void *arg)
 	first->done = true;
 }
 
-int os_sched_run(int (*fn)(void *), void *arg)
+int os_sched_run(int (*fn)(void *), void *arg, size_t stack_bytes)
 {
 	struct first first = { .fn = fn, .arg = arg };
-	int err = os_spawn("main", first_fiber, &first);
+	int err = spawn("main", first_fiber, &first, stack_bytes * SAN_STACK_FACTOR);
 
 	if (err < 0)
 		return err;

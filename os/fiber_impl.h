@@ -13,8 +13,8 @@ struct os_err_slot {
 /* Of the running fiber; a static one outside of fibers. Never NULL. */
 extern struct os_err_slot *os_err_slot;
 
-/* Start fn(arg) as a fiber, run until it ends, drop what else still runs; its result. */
-int os_sched_run(int (*fn)(void *), void *arg);
+/* Start fn(arg) as a fiber with a stack of that size, run until it ends, drop what else still runs; its result. */
+int os_sched_run(int (*fn)(void *), void *arg, size_t stack_bytes);
 
 /* Called once, by the scheduler, when an orderly stop was requested. */
 struct os_stop_hook {

@@ -36,7 +36,10 @@ void os_stop_wait(void)
 	os_stop_hook_del(&w.hook);
 }
 
+/* libgit2's file code, which only host programs call, has frames of 64 KiB. */
+#define HOST_STACK_BYTES (1024 * 1024)
+
 int os_run(int (*fn)(void *), void *arg)
 {
-	return os_sched_run(fn, arg);
+	return os_sched_run(fn, arg, HOST_STACK_BYTES);
 }

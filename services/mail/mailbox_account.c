@@ -235,9 +235,10 @@ static int head_tree(struct store_oid *out, struct mail_account *a)
 int mail_account_refresh(struct mail_account *a)
 {
 	struct store_oid tree;
-	if (a->list_seq != 0 && a->list_seq >= a->m->list_seq)
-		return 0;
 	uint64_t seq = store_seq(a->m->s);
+	/* A change that is not durable yet is not to be seen, so entries stay put between two waits. */
+	if (a->list_seq != 0 && (a->list_seq >= a->m->list_seq || a->list_seq == seq))
+		return 0;
 	int err = head_tree(&tree, a);
 	if (err < 0)
 		return err;

@@ -3,6 +3,7 @@
 
 #define PIECE      4096
 #define YIELD_WORK (256 * 1024) /* bytes read, or a thousand messages looked at, between yields */
+#define PART_MAX   (256 * 1024)
 #define ROW_WORK   256
 
 void imap_match_begin(struct imap_match *x, struct imap *c, const struct imap_query *q)
@@ -11,6 +12,7 @@ void imap_match_begin(struct imap_match *x, struct imap *c, const struct imap_qu
 	*x = (struct imap_match){ .c = c, .q = q, .now_sec = os_wall_sec() };
 	buf_init(&x->window, NULL);
 	buf_init(&x->decoded, NULL);
+	arena_init(&x->part, PART_MAX);
 	for (size_t i = 0; i < q->set_count; i++) {
 		struct imap_key *k = q->sets[i];
 		if (k->op == IMAP_KEY_KEYWORD)
@@ -26,6 +28,7 @@ void imap_match_end(struct imap_match *x)
 {
 	buf_free(&x->window);
 	buf_free(&x->decoded);
+	arena_free(&x->part);
 }
 
 /* ---- the header ---- */
@@ -212,7 +215,8 @@ static int search_inner_header(struct imap_match *x, const struct mime_part *p)
 	while (mime_header_next(&name, &value, &whole, &h)) {
 		mime_fold(&x->window, name);
 		buf_addz(&x->window, ": ");
-		add_value(&x->window, &x->c->scratch, value);
+		arena_reset(&x->part);
+		add_value(&x->window, &x->part, value);
 		if (x->window.err < 0)
 			return x->window.err;
 		look(x, true);

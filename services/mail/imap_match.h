@@ -23,6 +23,7 @@ struct imap_match {
 	const struct imap_query *q;
 	int64_t now_sec;
 	struct buf window, decoded; /* of the body, while it streams by */
+	struct arena part;          /* for the decoder of one part */
 	uint64_t work_bytes;        /* since the last yield */
 	/* of the message at hand */
 	size_t row;

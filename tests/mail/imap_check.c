@@ -194,6 +194,7 @@ struct run {
 	struct pair *pairs[SESSIONS_MAX];
 	void (*before)(struct imap_check_env *);
 	const char *script;
+	char why[600]; /* what failed, told outside of the fiber */
 	const char *input;
 	size_t input_bytes, piece;
 	char *answer;
@@ -267,22 +268,31 @@ static struct str unescape(char *out, struct str s)
 	size_t n = 0;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		if (c == '\\' && i + 1 < s.n) {
-			c = s.p[++i];
-			c = c == 'r' ? '\r' : c == 'n' ? '\n' : c == '0' ? 0 : c;
+		char next = c == '\\' && i + 1 < s.n ? s.p[i + 1] : 'x';
+		if (next == 'r' || next == 'n' || next == '0') {
+			c = next == 'r' ? '\r' : next == 'n' ? '\n' : 0;
+			i++;
 		}
 		out[n++] = c;
 	}
 	return str_n(out, n);
 }
 
-static void step(struct run *r, struct str whole)
+static bool failed(struct run *r, const char *what, struct str line, struct str got)
 {
-	struct str line = whole, got;
+	snprintf(r->why, sizeof(r->why), "%s: %.*s\n          got: %.*s", what, STR_ARG(line),
+		STR_ARG(str_sub(got, 0, 500)));
+	return false;
+}
+
+static bool step(struct run *r, struct str whole)
+{
+	struct str line = whole, got = STR("");
 	char kind = 0;
 	static char room[PIPE_BYTES];
 	int number = line.p[0] - '1';
-	cr_assert(number >= 0 && number < SESSIONS_MAX, "bad script line: %.*s", STR_ARG(whole));
+	if (number < 0 || number >= SESSIONS_MAX || line.n < 3)
+		return failed(r, "bad script line", whole, got);
 	line = str_sub(line, 1, line.n);
 	if (line.p[0] == '-' || line.p[0] == '=') {
 		kind = line.p[0];
@@ -295,23 +305,21 @@ static void step(struct run *r, struct str whole)
 	case '>':
 		say(p, line);
 		say(p, STR("\r\n"));
-		break;
-	case '|': say(p, unescape(room, line)); break;
+		return true;
+	case '|': say(p, unescape(room, line)); return true;
 	case '<':
-		cr_assert(hear(&got, p), "nothing came, expected: %.*s", STR_ARG(whole));
-		cr_assert(like(line, got), "expected %.*s\n     got    %.*s", STR_ARG(whole),
-			STR_ARG(got));
-		break;
+		if (!hear(&got, p))
+			return failed(r, "nothing came", whole, got);
+		return like(line, got) || failed(r, "expected", whole, got);
 	case '.':
 		for (int i = 0; i < 50; i++)
 			os_yield();
-		cr_assert_eq(
-			p->to_client.n, 0, "more came: %.*s", (int)p->to_client.n, p->to_client.p);
-		break;
+		got = str_n(p->to_client.p, p->to_client.n);
+		return !got.n || failed(r, "more came", whole, got);
 	case '!':
-		cr_assert(!hear(&got, p) && p->to_client.ended, "not ended: %.*s", STR_ARG(got));
-		break;
-	default: cr_assert_fail("bad script line: %.*s", STR_ARG(whole));
+		return (!hear(&got, p) && p->to_client.ended) ||
+			failed(r, "it goes on", whole, got);
+	default: return failed(r, "bad script line", whole, got);
 	}
 }
 
@@ -324,8 +332,8 @@ static int run_script(void *arg)
 		r->before(&r->env);
 	while (rest.n) {
 		str_cut(&line, &rest, rest, '\n');
-		if (line.n)
-			step(r, line);
+		if (line.n && !step(r, line))
+			return -1;
 	}
 	for (int i = 0; i < SESSIONS_MAX; i++) {
 		if (r->pairs[i])
@@ -339,7 +347,7 @@ static int run_script(void *arg)
 void imap_check_in(void (*before)(struct imap_check_env *), const char *script)
 {
 	struct run r = { .before = before, .script = script };
-	cr_assert_eq(os_run(run_script, &r), 0);
+	cr_assert_eq(os_run(run_script, &r), 0, "%s", r.why);
 }
 
 static int run_feed(void *arg)

@@ -4,7 +4,7 @@
  *
  *	imap_check("1> a1 LOGIN alice {password}\n"     session 1 says this and CRLF
  *		   "1< a1 OK ~\n"                       and must answer with this line; ~ is anything
- *		   "1| raw bytes\r\n"                   the same without CRLF; C-like \r \n \0 \\
+ *		   "1| raw bytes\r\n"                   the same without CRLF; \r \n \0 are bytes
  *		   "1.\n"                               it has said all and waits
  *		   "1! \n");                            it must have ended
  *

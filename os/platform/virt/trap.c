@@ -109,16 +109,15 @@ void trap_stacks(void)
 	}
 }
 
-/* The function that `at` lies in, from the table the second link pass adds. */
-static const char *symbol_of(uint64_t at, uint64_t *offset)
+/* The name of the function that `at` lies in, from the table that os/tools/symbols.c makes. */
+static const uint8_t *symbol_of(uint64_t at, uint64_t *offset)
 {
-	const uint8_t *p = symbols;
+	const uint8_t *p = symbols, *name = NULL;
 	uint64_t addr = 0;
-	const char *name = NULL;
 
 	if (!p || at < (uint64_t)image_start || at >= (uint64_t)text_end)
 		return NULL;
-	while (*p) {
+	for (p += 1 + 2 * *p; *p;) {
 		uint64_t delta = 0;
 		for (unsigned shift = 0;; shift += 7) {
 			delta |= (uint64_t)(*p & 0x7f) << shift;
@@ -128,22 +127,38 @@ static const char *symbol_of(uint64_t at, uint64_t *offset)
 		if (addr + delta > at)
 			break;
 		addr += delta;
-		name = (const char *)p;
-		p += strlen(name) + 1;
+		name = p;
+		while (*p++)
+			;
 	}
 	*offset = at - addr;
 	return name;
 }
 
+/* A byte of a name: from 128 on, a pair. */
+static void say_letter(uint8_t letter)
+{
+	if (letter < 128) {
+		say("%c", letter);
+		return;
+	}
+	say_letter(symbols[1 + 2 * (letter - 128)]);
+	say_letter(symbols[2 + 2 * (letter - 128)]);
+}
+
 static void say_place(uint64_t at)
 {
 	uint64_t offset = 0;
-	const char *name = symbol_of(at, &offset);
+	const uint8_t *name = symbol_of(at, &offset);
 
-	if (name)
-		say("  %lx %s+0x%lx\n", at, name, offset);
-	else
-		say("  %lx\n", at);
+	say("  %lx", at);
+	if (name) {
+		say(" ");
+		while (*name)
+			say_letter(*name++);
+		say("+0x%lx", offset);
+	}
+	say("\n");
 }
 
 static bool readable(uint64_t at)

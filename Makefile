@@ -49,7 +49,7 @@ cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
 TP_LIBS := -lgit2 -lz -llmdb -lmbedtls -lsodium -ljansson
-UNIX_LIBS := -Lbuild/tp/unix/lib $(TP_LIBS)
+UNIX_LIBS := -Lbuild/tp/unix/lib $(TP_LIBS) -llwip
 ldflags.unix-rel  := -g
 # Not for unit tests: nothing refers to Criterion's sections.
 GC := -Wl,--gc-sections
@@ -155,8 +155,10 @@ build/allod: build/unix-rel/allod
 # ---- tests: one Criterion program per module, one plain program per fuzz target, one image per boot case ----
 # Criterion brings a libgit2 of its own: it stands last, and ours is hidden from it.
 unit_common := tests/unit_main.c $(wildcard tests/fake/*.c)
+# tests/lwip is a unix program over our own TCP/IP stack: its objects stand before those of the host's sockets.
+unit_extra.lwip := $(wildcard os/net/lwip/*.c)
 define unit_rules
-build/$1/tests/$2: $(call obj,$1,$(wildcard tests/$2/*.c) $(unit_common)) $(call libs,$1,$2)
+build/$1/tests/$2: $(call obj,$1,$(wildcard tests/$2/*.c) $(unit_common) $(unit_extra.$2)) $(call libs,$1,$2)
 	$$(call link_unix,-Wl$$(comma)--exclude-libs$$(comma)ALL -lcriterion)
 endef
 $(foreach m,unix-rel unix-asan,$(foreach t,$(test_modules),$(eval $(call unit_rules,$m,$t))))

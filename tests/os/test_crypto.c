@@ -61,7 +61,7 @@ Test(crypto, base64)
 	static const struct str bad[] = { STR("Zg="), STR("Zg"), STR("Zg== "), STR("Z g=="),
 		STR("Zh=="), STR("Zg==Zg=="), STR("Zm9v\n"), STR("-_8="), STR("="), STR("Z") };
 	struct str out;
-	char big[1000];
+	static char big[1000];
 	struct buf b;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

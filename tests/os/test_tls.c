@@ -311,7 +311,8 @@ struct run {
 static int run_reader(void *arg)
 {
 	struct run *run = arg;
-	char cmd[3000], path[] = "/tmp/allod-ca-XXXXXX";
+	static char cmd[3000];
+	char path[] = "/tmp/allod-ca-XXXXXX";
 	int fd = mkstemp(path);
 
 	if (fd < 0 || write(fd, ca.p, ca.n) != (ssize_t)ca.n)

@@ -3,7 +3,7 @@
 #include "os/main.h"
 #include "os/net/lwip/lwip_impl.h"
 
-#define BACKLOG 128
+#define BACKLOG 255
 
 struct os_listener {
 	struct tcp_pcb *pcb;

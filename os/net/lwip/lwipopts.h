@@ -91,6 +91,7 @@
 #define LWIP_TCP_TIMESTAMPS        0
 #define LWIP_TCP_KEEPALIVE         1
 #define TCP_MSL                    10000 /* ms */
+#define LWIP_TCP_RTO_TIME          1000 /* ms, the first one (RFC 6298) */
 #define TCP_MAXRTX                 9     /* about two minutes; it bounds what orphans hold */
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG 128

@@ -3,6 +3,7 @@
  * The interface: frames between the driver and lwIP, its addresses from the boot arguments
  *	ip=dhcp (also the default) or ip=10.0.2.15/24 gw=10.0.2.2 dns=10.0.2.3,...
  *	hostname=mail
+ *	net.memory_kb=512 for each direction; an eighth of the machine's memory without it
  *	ip6=auto (default), ip6=off or ip6=2001:db8::1/64 (the router by advertisement)
  * and the fiber that runs lwIP's timers.
  */
@@ -21,14 +22,16 @@
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
 
-#define PIECES_MAX 16  /* of a frame */
-#define LATE_MAX   128 /* frames waiting for room in the driver's ring */
+#define PIECES_MAX    16 /* of a frame */
+#define FRAMES_A_TURN 64
+#define LATE_MAX      128 /* frames waiting for room in the driver's ring */
 
 struct lwip_memory lwip_memory;
 
 static struct netif nif;
 static struct plat_nic nic;
 static bool up;
+static bool more; /* frames may be waiting */
 static struct os_waitq timer_q = OS_WAITQ;
 static os_time timer_at; /* what the timer fiber sleeps until */
 static struct {
@@ -129,18 +132,24 @@ static void receive(const void *data, size_t n)
 		pbuf_free(p);
 }
 
+/* A flood of frames must not keep the fibers from running. */
 static void ready(void *ctx)
 {
 	const void *frame;
 	size_t n;
+	int i;
 
 	(void)ctx;
-	while (plat_nic_recv(&frame, &n, 0) == 0) {
+	for (i = 0; i < FRAMES_A_TURN && plat_nic_recv(&frame, &n, 0) == 0; i++) {
 		receive(frame, n);
 		plat_nic_done(0);
 	}
 	send_late();
-	lwip_timers_changed();
+	more = i == FRAMES_A_TURN;
+	if (more)
+		os_wake_all(&timer_q);
+	else
+		lwip_timers_changed();
 }
 
 /* ---- timers ---- */
@@ -162,8 +171,12 @@ static void timers(void *arg)
 	(void)arg;
 	for (;;) {
 		sys_check_timeouts();
-		timer_at = next_timer();
-		if (os_wait(&timer_q, timer_at) == 0)
+		if (more)
+			ready(NULL);
+		timer_at = more ? os_now() : next_timer();
+		if (timer_at <= os_now())
+			os_yield();
+		else if (os_wait(&timer_q, timer_at) == 0)
 			continue; /* an earlier one was set */
 	}
 }
@@ -304,10 +317,12 @@ static err_t setup(struct netif *n)
 
 static void limit_memory(void)
 {
-	uint64_t total, unused, part;
+	uint64_t total, unused, part, kb;
 
 	plat_memory(&total, &unused);
 	part = total / 8 < (uint64_t)64 << 20 ? total / 8 : (uint64_t)64 << 20;
+	if (str_u64(&kb, os_arg("net.memory_kb"), 1 << 20) == 0)
+		part = kb << 10;
 	lwip_memory.receive_max = lwip_memory.queue_max = (size_t)part;
 }
 

@@ -39,13 +39,13 @@ enum prov_end prov_end_of(enum prov_target target, int status, const char **word
 	return PROV_END_CRASH;
 }
 
-os_time prov_backoff_after(struct prov_backoff *b, os_time ran)
+os_time prov_backoff_after(struct prov_backoff *b, os_time ran, bool served)
 {
-	os_time wait;
+	os_time wait, most = served ? PROV_BACKOFF_SERVED_NS : PROV_BACKOFF_MOST_NS;
 
 	if (ran >= PROV_HEALTHY_NS || b->next == 0)
 		b->next = PROV_BACKOFF_LEAST_NS;
-	wait = b->next;
-	b->next = wait * 2 < PROV_BACKOFF_MOST_NS ? wait * 2 : PROV_BACKOFF_MOST_NS;
+	wait = b->next < most ? b->next : most;
+	b->next = wait * 2 < most ? wait * 2 : most;
 	return wait;
 }

@@ -3,7 +3,8 @@
  * What the end of a service means and when it may start again. Pure.
  *
  * Clean: it stays stopped. Refused configuration: it would refuse again, so it stays failed until
- * a person acts. Crash: again after 200 ms, doubling to 30 s; a minute of health starts over.
+ * a person acts. Crash: again after 200 ms, doubling; to 1 s when it had come up and served (people
+ * wait for it), to 30 s when it did not even start. A minute of health starts over.
  */
 #ifndef PROVISIONER_RESTART_H
 #define PROVISIONER_RESTART_H
@@ -12,9 +13,10 @@
 
 enum prov_end { PROV_END_CLEAN, PROV_END_CONFIG, PROV_END_CRASH };
 
-#define PROV_BACKOFF_LEAST_NS (200 * OS_MS)
-#define PROV_BACKOFF_MOST_NS  (30 * OS_SEC)
-#define PROV_HEALTHY_NS       (60 * OS_SEC)
+#define PROV_BACKOFF_LEAST_NS  (200 * OS_MS)
+#define PROV_BACKOFF_SERVED_NS OS_SEC
+#define PROV_BACKOFF_MOST_NS   (30 * OS_SEC)
+#define PROV_HEALTHY_NS        (60 * OS_SEC)
 
 /*
  * `status` as waitpid gives it. On virt the guest's code c reaches us as QEMU's exit status
@@ -25,7 +27,7 @@ enum prov_end prov_end_of(enum prov_target target, int status, const char **word
 struct prov_backoff {
 	os_time next; /* 0: as after health */
 };
-/* How long to wait after a run of `ran` that crashed. */
-os_time prov_backoff_after(struct prov_backoff *b, os_time ran);
+/* How long to wait after a run of `ran` that crashed; `served`: its greetings were seen. */
+os_time prov_backoff_after(struct prov_backoff *b, os_time ran, bool served);
 
 #endif

@@ -233,7 +233,7 @@ static void ended(struct unit *u)
 		set_state(u, UNIT_FAILED);
 		return;
 	}
-	u->due = os_now() + prov_backoff_after(&u->backoff, ran);
+	u->due = os_now() + prov_backoff_after(&u->backoff, ran, u->state == UNIT_READY);
 	set_state(u, UNIT_CRASHED);
 }
 

@@ -204,7 +204,7 @@ void imap_items_parse(struct imap_items *out, struct imap_rd *rd, bool uid)
 		imap_expect(rd, ')');
 	for (size_t i = 1; uid && i < out->n; i++)
 		if (out->v[i].kind == IMAP_UID) { /* asked for as well */
-			out->v[i] = out->v[--out->n];
+			memmove(&out->v[i], &out->v[i + 1], (--out->n - i) * sizeof(*out->v));
 			i--;
 		}
 }

@@ -291,11 +291,8 @@ bool imap_set_ready(struct imap *c, struct imap_set *s)
 		imap_set_resolve(s, v->n ? v->rows[v->n - 1].uid : 0);
 		return true;
 	}
-	bool star = false;
-	for (size_t i = 0; i < s->n; i++)
-		star = star || !s->r[i].from || !s->r[i].to;
-	imap_set_resolve(s, (uint32_t)v->n);
-	if (imap_set_max(s) <= v->n && !(star && !v->n))
+	imap_set_resolve(s, (uint32_t)v->n); /* 1:* of an empty mailbox is nothing, not an error */
+	if (imap_set_max(s) <= v->n)
 		return true;
 	imap_bad(c, "there are only %zu messages", v->n);
 	return false;

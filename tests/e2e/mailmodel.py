@@ -100,6 +100,8 @@ def fetch_all(conn, items):
         uid = re.search(rb"UID (\d+)", head)
         if not uid:
             continue
+        if b"FLAGS" not in head:
+            raise RuntimeError(f"FETCH answers {part!r}")
         flags = re.search(rb"FLAGS \(([^)]*)\)", head).group(1).decode().split()
         out.append((int(uid.group(1)), frozenset(f for f in flags if f != "\\Recent"), text))
     return out

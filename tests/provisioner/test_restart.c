@@ -45,15 +45,24 @@ Test(restart, backs_off_and_starts_over_after_health)
 	struct prov_backoff b = { 0 };
 	os_time wait = 0, last = 0;
 
-	cr_expect_eq(prov_backoff_after(&b, 0), PROV_BACKOFF_LEAST_NS);
+	cr_expect_eq(prov_backoff_after(&b, 0, false), PROV_BACKOFF_LEAST_NS);
 	for (int i = 0; i < 20; i++) {
-		wait = prov_backoff_after(&b, OS_SEC);
+		wait = prov_backoff_after(&b, OS_SEC, false);
 		cr_expect_geq(wait, last);
 		cr_expect_leq(wait, PROV_BACKOFF_MOST_NS);
 		last = wait;
 	}
 	cr_expect_eq(wait, PROV_BACKOFF_MOST_NS);
-	cr_expect_eq(prov_backoff_after(&b, PROV_HEALTHY_NS), PROV_BACKOFF_LEAST_NS);
+	cr_expect_eq(prov_backoff_after(&b, PROV_HEALTHY_NS, false), PROV_BACKOFF_LEAST_NS);
+}
+
+/* Somebody is waiting for a service that had been there. */
+Test(restart, what_had_served_is_back_within_two_seconds)
+{
+	struct prov_backoff b = { 0 };
+
+	for (int i = 0; i < 20; i++)
+		cr_expect_leq(prov_backoff_after(&b, OS_SEC, true), PROV_BACKOFF_SERVED_NS);
 }
 
 static bool has(const struct prov_argv *v, const char *word)

@@ -236,8 +236,14 @@ compdb_entry = {"directory":"$(CURDIR)","file":"$2","arguments":["$(CC)",$(forea
 compdb_sources = $(foreach l,$(LIBS),$(filter %.c,$(src.$l.unix))) $(patsubst %,services/%/main.c,$(SERVICES)) \
 	$(wildcard provisioner/main.c tests/*.c tests/fake/*.c tests/fuzz/*.c) $(foreach t,$(test_modules),$(wildcard tests/$t/*.c))
 compdb_virt = $(filter-out $(src.os.unix),$(filter %.c,$(src.os.virt))) $(wildcard tests/boot/*/*.c)
+define newline
+
+
+endef
+# Through make's own $(file): too long for a command line.
 compile_commands.json: Makefile $(sort $(compdb_sources) $(compdb_virt))
-	@{ echo '['; { $(foreach f,$(sort $(compdb_sources)),echo '$(call compdb_entry,unix-rel,$f)';) \
-		$(foreach f,$(compdb_virt),echo '$(call compdb_entry,virt-rel,$f)';) } | sed '$$!s/$$/,/'; echo ']'; } >$@
+	$(file >$@,[$(subst }$(newline) {,}$(comma)$(newline) {,$(foreach f,$(sort $(compdb_sources)),$(call \
+		compdb_entry,unix-rel,$f)$(newline)) $(foreach f,$(compdb_virt),$(call compdb_entry,virt-rel,$f)$(newline)))])
+	@:
 
 -include $(shell find build -name '*.d' 2>/dev/null)

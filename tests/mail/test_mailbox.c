@@ -94,7 +94,7 @@ MAIL_TEST(append_refused)
 	static struct mail_item items[MAIL_APPEND_ITEMS_MAX + 1];
 	uint32_t validity;
 	struct mail_why why = { STR("test") };
-	struct str bad = STR("two words");
+	static struct str bad = { "two words", 9 };
 	items[0].blob = rig_blob(r, MAIL("x", ""));
 	uint64_t before = store_seq(r->s);
 	cr_expect_eq(mail_append(uids, &validity, r->a, STR("Nowhere"), items, 1, why), ERR_NOENT);

@@ -186,9 +186,7 @@ build: ## build both targets and the allod command
 run: ## start the mail appliance (TARGET=virt or unix) and say how to use it
 	@third_party/setup run
 	@$(MAKE) all
-	@home=$${ALLOD_HOME:-$${XDG_DATA_HOME:-$$HOME/.local/share}/allod}; \
-		[ -e "$$home/allod.conf" ] || build/allod init alice@example.org
-	@exec build/allod up --foreground --target $(TARGET)
+	@exec build/allod run --target $(TARGET) alice@example.org
 
 check: ## build and test everything; the last line is `N passed, M failed`
 	@third_party/setup check

@@ -63,7 +63,7 @@ static bool rate_from_hypervisor(void)
 		return false;
 	wrmsr(KVM_CLOCK_MSR, (uint64_t)&page | 1);
 	uint64_t mul = page.mul;
-	int shift = page.shift;
+	int8_t shift = page.shift;
 	wrmsr(KVM_CLOCK_MSR, 0);
 	if (!mul || shift < -31 || shift > 31)
 		return false;

@@ -15,7 +15,7 @@ static struct mem_range fresh[MEM_RANGES_MAX + 1]; /* never given out yet; next 
 static unsigned fresh_count;
 static struct free_page *returned;
 static size_t free_pages, promised, total;
-static uint64_t *pml4;
+static uint64_t *pml4 = (uint64_t *)boot_tables;
 
 static uint64_t fresh_row(size_t n)
 {
@@ -149,18 +149,27 @@ void page_forget(uint64_t at)
 	__asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
 }
 
+static uint64_t *must_table(uint64_t *entry)
+{
+	uint64_t *table = next_table(entry, true);
+
+	if (!table)
+		virt_panic(PANIC_NOMEM, "too little memory for page tables");
+	return table;
+}
+
 /* [from, to) as it is, in the biggest pieces that fit. */
 static void map_plain(uint64_t from, uint64_t to, uint64_t rights)
 {
 	while (from < to) {
-		uint64_t *table = next_table(&pml4[from >> 39 & 511], true);
-		uint64_t *pd = next_table(&table[from >> 30 & 511], true);
+		uint64_t *table = must_table(&pml4[from >> 39 & 511]);
+		uint64_t *pd = must_table(&table[from >> 30 & 511]);
 		if (from % BIG == 0 && to - from >= BIG && !(pd[from >> 21 & 511] & PTE_P)) {
 			pd[from >> 21 & 511] = from | rights | PTE_BIG;
 			from += BIG;
 			continue;
 		}
-		table = next_table(&pd[from >> 21 & 511], true);
+		table = must_table(&pd[from >> 21 & 511]);
 		table[from >> 12 & 511] = from | rights;
 		from += PAGE;
 	}
@@ -205,7 +214,7 @@ void mem_init(const struct mem_range *ram, unsigned count)
 	uint64_t first_big = (end + BIG - 1) & -BIG;
 
 	find_fresh(ram, count);
-	pml4 = (uint64_t *)fresh_row(1);
+	pml4 = pages_row(1);
 	map_plain(PAGE, 0xa0000, data); /* not page 0: null pointers must fault */
 	map_plain(0xe0000, LOW_TOP, PTE_P | PTE_A | PTE_NX);
 	map_plain(text, constants, PTE_P | PTE_A);

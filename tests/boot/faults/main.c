@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+static volatile uintptr_t nowhere; /* out of the compiler's sight */
+static volatile int zero;
+
 static int constant_data_of_ours(void)
 {
 	static const int constant[2] = { 5, 6 };
@@ -45,20 +48,19 @@ static int run_stack(void)
 
 static int run_heap(void)
 {
-	void *p = malloc(16);
+	static void *p;
+	p = malloc(16);
 	return p ? run(p) + 1 : 0;
 }
 
 static int read_null(void)
 {
-	int *volatile p = NULL;
-	return *p;
+	return *(volatile int *)nowhere;
 }
 
 static int call_null(void)
 {
-	int (*volatile f)(void) = NULL;
-	return f() + 1;
+	return ((int (*)(void))nowhere)() + 1;
 }
 
 static int deep(volatile char *above)
@@ -89,7 +91,6 @@ static int smash_stack(void)
 
 static int divide(void)
 {
-	volatile int zero = 0;
 	return 5 / zero;
 }
 
@@ -101,7 +102,8 @@ static int panic_by_hand(void)
 static int write_past_heap(void)
 {
 	volatile size_t n = 1 << 20;
-	volatile char *p = malloc(n);
+	static volatile char *p;
+	p = malloc(n);
 	p[n + (64 << 10)] = 1;
 	return 0;
 }

@@ -61,7 +61,8 @@ static void exhaustion(void)
 	take_all(3000);
 	take_all(100);
 	CHECK(take_all(100 << 10) + 2 >= first);
-	CHECK(!malloc((size_t)1 << 40));
+	void *too_much = malloc((size_t)1 << 40);
+	CHECK(!too_much);
 }
 
 static void growth(void)
@@ -77,10 +78,11 @@ static void growth(void)
 	CHECK(q && block);
 	for (size_t i = 0; i < n; i++)
 		CHECK(q[i] == (char)(i * 7));
-	q = realloc(q, 4096);
+	char *less = realloc(q, 4096);
+	CHECK(less);
 	for (size_t i = 0; i < 4096; i++)
-		CHECK(q[i] == (char)(i * 7));
-	free(q);
+		CHECK(less[i] == (char)(i * 7));
+	free(less);
 	free(block);
 }
 

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""A few kills and power cuts of the appliance; soak_crash.py does many."""
+import sys
+
+import crash
+import harness
+
+
+def killed_at_random_moments(estate):
+    """Breakage: an answer leaves before its commit group is written."""
+    crash.kills(estate, 3)
+
+
+@harness.stopped
+def power_cut_at_random_moments(estate):
+    """Breakage: the flush of a commit group is left out."""
+    crash.cuts(estate, 16, seconds=4)
+
+
+sys.exit(harness.main([killed_at_random_moments, power_cut_at_random_moments], targets=("virt",)))

@@ -298,6 +298,48 @@ Test(lwip, refusals, .timeout = 30)
 	run(echo_server, refused_client, "ip6=off dns=10.9.0.9", false);
 }
 
+static int last_words_client(void *arg)
+{
+	static char room[4096];
+	struct os_addr to = at("10.9.0.1:7");
+	struct os_stream *s;
+	size_t n, got = 0;
+
+	(void)arg;
+	TRY(os_connect(&s, &to, SOON));
+	for (int i = 0; i < 8; i++)
+		if (os_stream_write(s, str_n(room, sizeof(room)), SOON) < 0)
+			break;
+	while ((last = os_stream_read(&n, s, room, sizeof(room), SOON)) == 0 && n > 0)
+		got += n;
+	CHECK(last == 0 && got == 9);
+	os_stream_close(s);
+	return 0;
+}
+
+static void dismiss(void *arg)
+{
+	TRY(os_stream_write(arg, STR("421 bye\r\n"), SOON));
+	os_stream_close(arg);
+}
+
+static int dismissing_server(void *arg)
+{
+	struct os_listener *twice;
+
+	(void)arg;
+	TRY(os_listen(&twice, 25));
+	CHECK(os_listen(&twice, 25) == ERR_EXIST);
+	listen_to(7, dismiss);
+	return 0;
+}
+
+/* Catches a close that resets the connection, and so destroys the last reply. */
+Test(lwip, last_words_arrive, .timeout = 30)
+{
+	run(dismissing_server, last_words_client, "ip6=off", false);
+}
+
 static void hold(void *arg)
 {
 	struct os_waitq never = OS_WAITQ;

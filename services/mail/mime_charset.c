@@ -162,14 +162,15 @@ void mime_conv_begin(struct mime_conv *c, struct str charset)
 			continue;
 		c->cd = iconv_open("UTF-8", charsets[i].name);
 		if (c->cd != (iconv_t)-1)
-			c->kind = MIME_CS_ICONV;
+			c->kind = str_eq(str_of(charsets[i].name), STR("GB18030")) ? MIME_CS_GB18030
+										   : MIME_CS_ICONV;
 		return;
 	}
 }
 
 void mime_conv_end(struct mime_conv *c)
 {
-	if (c->kind == MIME_CS_ICONV)
+	if (c->kind >= MIME_CS_ICONV)
 		iconv_close(c->cd);
 	c->kind = MIME_CS_GUESS;
 }
@@ -235,29 +236,73 @@ static size_t push_iconv(struct mime_conv *c, struct str s, bool last, struct bu
 {
 	char tmp[256], *in = (char *)s.p;
 	size_t left = s.n;
-	while (left && out->err == 0) {
+	for (bool more = left || (last && c->kind == MIME_CS_ICONV); more && out->err == 0;) {
 		char *to = tmp;
 		size_t room = sizeof(tmp);
-		size_t rc = iconv(c->cd, &in, &left, &to, &room);
+		bool flush = left == 0;
+		size_t rc = iconv(c->cd, flush ? NULL : &in, &left, &to, &room);
 		int why = rc == (size_t)-1 ? errno : 0;
-		buf_add(out, str_n(tmp, (size_t)(to - tmp)));
-		if (why == E2BIG)
-			continue;
+		/* Checked, since some libraries write surrogates and worse. */
+		push_utf8(str_n(tmp, (size_t)(to - tmp)), true, false, out);
 		if (why == EINVAL && !last && left < sizeof(c->held))
 			break;
-		if (!why)
-			break;
-		mime_utf8_add(out, 0xfffd);
-		in++;
-		left--;
-	}
-	if (last) {
-		char *to = tmp;
-		size_t room = sizeof(tmp);
-		iconv(c->cd, NULL, NULL, &to, &room);
-		buf_add(out, str_n(tmp, (size_t)(to - tmp)));
+		if (why && why != E2BIG && left) {
+			mime_utf8_add(out, 0xfffd);
+			in++;
+			left--;
+		}
+		more = left || (last && !flush && c->kind == MIME_CS_ICONV);
 	}
 	return s.n - left;
+}
+
+static bool in_range(char c, unsigned char low, unsigned char high)
+{
+	return (unsigned char)c >= low && (unsigned char)c <= high;
+}
+
+/* Length of the GB18030 character at p by its form alone: 0 if invalid, -1 if cut off by the end. */
+static int gb18030_len(const char *p, size_t n)
+{
+	if (!in_range(p[0], 0x81, 0xfe))
+		return in_range(p[0], 0, 0x7f);
+	if (n < 2)
+		return -1;
+	if (in_range(p[1], 0x40, 0xfe) && p[1] != 0x7f)
+		return 2;
+	if (!in_range(p[1], 0x30, 0x39) || (n > 2 && !in_range(p[2], 0x81, 0xfe)) ||
+		(n > 3 && !in_range(p[3], 0x30, 0x39)))
+		return 0;
+	return n < 4 ? -1 : 4;
+}
+
+/* What four bytes from 0x90 on mean, the planes past the BMP, which musl's iconv gets wrong. */
+static uint32_t gb18030_high(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	uint32_t n = (((u[0] - 0x90u) * 10 + u[1] - 0x30) * 126 + u[2] - 0x81) * 10 + u[3] - 0x30;
+	return n < 0x100000 ? 0x10000 + n : 0xfffd;
+}
+
+static size_t push_gb18030(struct mime_conv *c, struct str s, bool last, struct buf *out)
+{
+	size_t i = 0;
+	while (i < s.n) {
+		size_t run = ascii_run(s.p + i, s.n - i);
+		buf_add(out, str_sub(s, i, i + run));
+		i += run;
+		int len = i < s.n ? gb18030_len(s.p + i, s.n - i) : -1;
+		if (len < 0 && (i == s.n || !last))
+			break;
+		if (len <= 0)
+			mime_utf8_add(out, 0xfffd);
+		else if (len == 4 && in_range(s.p[i], 0x90, 0xfe))
+			mime_utf8_add(out, gb18030_high(s.p + i));
+		else
+			push_iconv(c, str_sub(s, i, i + (size_t)len), true, out);
+		i += len > 0 ? (size_t)len : 1;
+	}
+	return i;
 }
 
 static size_t push_some(struct mime_conv *c, struct str s, bool last, struct buf *out)
@@ -265,6 +310,7 @@ static size_t push_some(struct mime_conv *c, struct str s, bool last, struct buf
 	switch (c->kind) {
 	case MIME_CS_LATIN1: return push_latin1(s, out);
 	case MIME_CS_ICONV: return push_iconv(c, s, last, out);
+	case MIME_CS_GB18030: return push_gb18030(c, s, last, out);
 	case MIME_CS_UTF8: return push_utf8(s, last, false, out);
 	case MIME_CS_GUESS: break;
 	}

@@ -76,6 +76,7 @@ enum mime_charset {
 	MIME_CS_UTF8,   /* invalid bytes become U+FFFD */
 	MIME_CS_LATIN1, /* ISO-8859-1, read as its superset Windows-1252 */
 	MIME_CS_ICONV,
+	MIME_CS_GB18030, /* iconv, less what musl's gets wrong */
 };
 struct mime_conv {
 	enum mime_charset kind;

@@ -88,6 +88,15 @@ static const struct body {
 	{ "8bit", "EUC-JP", STR("\xc6\xfc"), STR("\xe6\x97\xa5") },
 	{ "8bit", "ks_c_5601-1987", STR("\xc7\xd1"), STR("\xed\x95\x9c") },
 	{ "8bit", "GB18030", STR("\x81\x30\x81\x30\xd6\xd0"), STR("\xc2\x80\xe4\xb8\xad") },
+	{ "8bit", "gbk",
+		STR("\x94\x39\xfc\x36"
+		    "A"),
+		STR("\xf0\x9f\x98\x80"
+		    "A") },
+	{ "8bit", "gb18030", STR("\xff\x80\x94\x39\xfcz\xd6\xd0\x94\x39"),
+		STR("\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+		    "9\xe9\xbc\x81\xe4\xb8\xad\xef\xbf\xbd"
+		    "9") },
 	{ "8bit", "Big5", STR("\xa4\xa4"), STR("\xe4\xb8\xad") },
 	{ "8bit", "big5", STR("\xa4"), STR("\xef\xbf\xbd") },
 	{ "8bit", "euc-kr", STR("\xff\x41"), STR("\xef\xbf\xbd\x41") },

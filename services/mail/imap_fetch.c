@@ -34,11 +34,17 @@ static void put_item(struct imap *c, const struct imap_item *it, const struct im
 	case IMAP_FLAGS:
 		imap_put_flags(c, m->flags, m->keywords, c->view.rows[row].told & IMAP_TOLD_RECENT);
 		break;
-	case IMAP_UID: imap_putf(c, "UID %u", m->uid); break;
+	case IMAP_UID:
+		imap_put(c, STR("UID "));
+		imap_put_number(c, m->uid);
+		break;
 	case IMAP_INTERNALDATE:
 		imap_putf(c, "INTERNALDATE \"%s\"", imap_date_text(date, m->internal_sec));
 		break;
-	case IMAP_SIZE: imap_putf(c, "RFC822.SIZE %u", m->size_bytes); break;
+	case IMAP_SIZE:
+		imap_put(c, STR("RFC822.SIZE "));
+		imap_put_number(c, m->size_bytes);
+		break;
 	case IMAP_ENVELOPE:
 		imap_put(c, STR("ENVELOPE "));
 		imap_put(c, sum->envelope);
@@ -71,7 +77,7 @@ static void fetch_one(struct imap *c, struct fetch *f, size_t row)
 		return;
 	}
 	bool tell = !f->items.flags && imap_told_differs(&c->view, row, &m);
-	imap_putf(c, "* %zu FETCH (", row + 1);
+	imap_put_fetch(c, row, false);
 	for (size_t i = 0; i < f->items.n; i++) {
 		if (i)
 			imap_put(c, STR(" "));

@@ -3,20 +3,20 @@
 #include "services/mail/imap_impl.h"
 
 static const struct {
-	const char *name;
+	struct str name;
 	uint32_t bit;
 } system_flags[] = {
-	{ "\\Answered", MAIL_ANSWERED },
-	{ "\\Flagged", MAIL_FLAGGED },
-	{ "\\Deleted", MAIL_DELETED },
-	{ "\\Seen", MAIL_SEEN },
-	{ "\\Draft", MAIL_DRAFT },
+	{ { "\\Answered", 9 }, MAIL_ANSWERED },
+	{ { "\\Flagged", 8 }, MAIL_FLAGGED },
+	{ { "\\Deleted", 8 }, MAIL_DELETED },
+	{ { "\\Seen", 5 }, MAIL_SEEN },
+	{ { "\\Draft", 6 }, MAIL_DRAFT },
 };
 
 uint32_t imap_flag_bit(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(system_flags); i++)
-		if (str_ieq(name, str_of(system_flags[i].name)))
+		if (str_ieq(name, system_flags[i].name))
 			return system_flags[i].bit;
 	return 0;
 }
@@ -55,25 +55,27 @@ void imap_flags_parse(struct imap_flags *out, struct imap_rd *rd, bool bare)
 		imap_expect(rd, ')');
 }
 
+/* The next of the names in a list. */
+static void put_name(struct imap *c, bool *first, struct str name)
+{
+	if (!*first)
+		imap_put(c, STR(" "));
+	*first = false;
+	imap_put(c, name);
+}
+
 static void put_names(struct imap *c, uint32_t flags, uint64_t keywords, bool recent)
 {
-	const char *sep = "";
+	bool first = true;
 	for (size_t i = 0; i < ARRAY_LEN(system_flags); i++)
-		if (flags & system_flags[i].bit) {
-			imap_putf(c, "%s%s", sep, system_flags[i].name);
-			sep = " ";
-		}
-	if (recent) {
-		imap_putf(c, "%s\\Recent", sep);
-		sep = " ";
-	}
+		if (flags & system_flags[i].bit)
+			put_name(c, &first, system_flags[i].name);
+	if (recent)
+		put_name(c, &first, STR("\\Recent"));
 	unsigned known = mail_box_keyword_count(c->view.box);
 	for (unsigned i = 0; i < known && keywords; i++, keywords >>= 1)
-		if (keywords & 1) {
-			imap_put(c, str_of(sep));
-			imap_put(c, mail_box_keyword(c->view.box, i));
-			sep = " ";
-		}
+		if (keywords & 1)
+			put_name(c, &first, mail_box_keyword(c->view.box, i));
 }
 
 void imap_put_flags(struct imap *c, uint32_t flags, uint64_t keywords, bool recent)

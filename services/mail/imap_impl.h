@@ -102,6 +102,8 @@ struct imap {
 void imap_put(struct imap *c, struct str s);
 void imap_putf(struct imap *c, const char *fmt, ...) PRINTF(2, 3); /* at most 1000 bytes */
 void imap_put_word(struct imap *c, struct str s);                  /* quoted string or literal */
+void imap_put_number(struct imap *c, uint64_t v);                  /* what thousands of rows need */
+void imap_put_fetch(struct imap *c, size_t row, bool uid);         /* "* 7 FETCH (UID 12 " */
 void imap_ok(struct imap *c, const char *fmt, ...) PRINTF(2, 3);
 void imap_no(struct imap *c, const char *fmt, ...) PRINTF(2, 3);
 void imap_bad(struct imap *c, const char *fmt, ...) PRINTF(2, 3);

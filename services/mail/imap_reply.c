@@ -20,6 +20,27 @@ void imap_putf(struct imap *c, const char *fmt, ...)
 	os_write(&c->w, str_n(text, (size_t)n));
 }
 
+void imap_put_number(struct imap *c, uint64_t v)
+{
+	char text[20], *p = text + sizeof(text);
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	imap_put(c, str_n(p, (size_t)(text + sizeof(text) - p)));
+}
+
+void imap_put_fetch(struct imap *c, size_t row, bool uid)
+{
+	imap_put(c, STR("* "));
+	imap_put_number(c, row + 1);
+	imap_put(c, STR(" FETCH ("));
+	if (uid) {
+		imap_put(c, STR("UID "));
+		imap_put_number(c, c->view.rows[row].uid);
+		imap_put(c, STR(" "));
+	}
+}
+
 void imap_put_word(struct imap *c, struct str s)
 {
 	struct buf b;

@@ -17,7 +17,8 @@ static void put_text(void *ctx, struct str text)
 static void found(struct imap *c, struct search *s, uint32_t v)
 {
 	if (!s->q.extended) {
-		imap_putf(c, " %u", v);
+		imap_put(c, STR(" "));
+		imap_put_number(c, v);
 		return;
 	}
 	if (s->q.options & IMAP_RETURN_ALL) {

@@ -55,9 +55,7 @@ static void tell(struct imap *c, size_t row)
 	if (!imap_live(&m, c, row))
 		return;
 	imap_told_set(c, row, m.flags, m.keywords);
-	imap_putf(c, "* %zu FETCH (", row + 1);
-	if (c->uid)
-		imap_putf(c, "UID %u ", m.uid);
+	imap_put_fetch(c, row, c->uid);
 	imap_put_flags(c, m.flags, m.keywords, c->view.rows[row].told & IMAP_TOLD_RECENT);
 	imap_put(c, STR(")\r\n"));
 }

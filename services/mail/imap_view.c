@@ -219,9 +219,7 @@ static void news_flags(struct imap *c)
 		uint32_t flags = m->flags;
 		uint64_t keywords = m->keywords;
 		imap_told_set(c, i, flags, keywords);
-		imap_putf(c, "* %zu FETCH (", i + 1);
-		if (c->uid)
-			imap_putf(c, "UID %u ", v->rows[i].uid);
+		imap_put_fetch(c, i, c->uid);
 		imap_put_flags(c, flags, keywords, v->rows[i].told & IMAP_TOLD_RECENT);
 		imap_put(c, STR(")\r\n"));
 	}

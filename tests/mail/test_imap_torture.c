@@ -100,7 +100,7 @@ Test(imap_torture, many_messages_and_large_sets)
 		buf_addz(&b, "1< * 1 EXPUNGE\n");
 	buf_addz(&b,
 		"1< * 0 RECENT\n1< c OK ~\n"
-		"1> d FETCH 1:* FLAGS\n1< d BAD ~\n"
+		"1> d FETCH 1:* FLAGS\n1< d OK ~\n1> d FETCH 1 FLAGS\n1< d BAD ~\n"
 		"1> d UID FETCH 1:* FLAGS\n1< d OK ~\n"
 		"1> d SEARCH 1:*\n1< * SEARCH\n1< d OK ~\n");
 	imap_check_in(deliver_many, b.p);

@@ -10,6 +10,7 @@ import re
 import smtplib
 import socket
 import subprocess
+import sys
 import tempfile
 import uuid
 
@@ -17,8 +18,8 @@ import harness
 
 
 def imap(estate):
-    conn = imaplib.IMAP4_SSL("localhost", estate.port("imaps"), ssl_context=estate.context, timeout=60)
-    conn.login("alice", estate.password)
+    conn = imaplib.IMAP4_SSL("localhost", estate.port("imaps"), ssl_context=estate.tls(), timeout=60)
+    conn.login("alice", estate.password())
     conn.select("INBOX")
     return conn
 
@@ -74,7 +75,7 @@ class Raw:
     def tls(self, estate):
         self.say(b"STARTTLS", b"220")
         self.file.close()
-        self.sock = estate.context.wrap_socket(self.sock, server_hostname="localhost")
+        self.sock = estate.tls().wrap_socket(self.sock, server_hostname="localhost")
         self.file = self.sock.makefile("rb")
 
     def envelope(self, rcpt=b"alice@example.org"):
@@ -87,13 +88,13 @@ def login(raw, estate):
     raw.say(b"EHLO test.example", b"250")
     raw.tls(estate)
     raw.say(b"EHLO test.example", b"250")
-    secret = base64.b64encode(b"\0alice\0" + estate.password.encode())
+    secret = base64.b64encode(b"\0alice\0" + estate.password().encode())
     raw.say(b"AUTH PLAIN " + secret, b"235 2.7.0")
 
 
 def test_swaks_delivers_as_mx_and_as_submission(estate):
     """The 250 after DATA is sent without the append."""
-    for extra in ([], ["--tls"], ["--tls", "--auth", "LOGIN", "--auth-user", "alice", "--auth-password", estate.password]):
+    for extra in ([], ["--tls"], ["--tls", "--auth", "LOGIN", "--auth-user", "alice", "--auth-password", estate.password()]):
         marker = mark()
         port = estate.port("submission" if "--auth" in extra else "smtp")
         done = subprocess.run(["swaks", "--server", f"127.0.0.1:{port}", "--from", "b@elsewhere.example", "--to",
@@ -109,8 +110,8 @@ def test_curl_submits_with_tls_required(estate):
         mail.write(text(marker))
         mail.flush()
         for url in (f"smtp://localhost:{estate.port('submission')}", f"smtps://localhost:{estate.port('submissions')}"):
-            done = subprocess.run(["curl", "-sS", "--ssl-reqd", "--cacert", estate.ca_file, "--url", url, "--user",
-                                   f"alice@example.org:{estate.password}", "--mail-from", "alice@example.org", "--mail-rcpt",
+            done = subprocess.run(["curl", "-sS", "--ssl-reqd", "--cacert", estate.ca, "--url", url, "--user",
+                                   f"alice@example.org:{estate.password()}", "--mail-from", "alice@example.org", "--mail-rcpt",
                                    "alice@example.org", "--upload-file", mail.name], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
     assert len(find(estate, marker)) == 2
@@ -260,5 +261,4 @@ def test_200_connections_at_once(estate):
         raw.say(b"QUIT", b"221")
 
 
-if __name__ == "__main__":
-    harness.main(globals())
+sys.exit(harness.main([f for n, f in list(globals().items()) if n.startswith("test_")], targets=("virt",), shared=True))

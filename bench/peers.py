@@ -184,7 +184,7 @@ def dovecot():
     back = "" if root_now else f"unshare --user --map-user={os.getuid()} --map-group={os.getgid()} "
     inside = f'mount -t overlay overlay -o "lowerdir={root}/usr:/usr" /usr && exec {back}dovecot -F -c {run}/dovecot.conf'
     isolate = ["unshare", "--mount"] if root_now else ["unshare", "--mount", "--map-root-user"]
-    daemon = subprocess.Popen([*isolate, "sh", "-c", inside], stdout=sys.stderr, stderr=sys.stderr)
+    daemon = subprocess.Popen([*isolate, "sh", "-c", inside], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(imaps)
         context = ssl.create_default_context(cafile=run + "/cert.pem")

@@ -82,12 +82,13 @@ struct str mime_unfold(struct arena *a, struct str raw)
 
 struct str mime_keep_str(struct mime_keep *k, struct str s)
 {
-	if (s.n > k->left)
+	size_t cost = (s.n + 16) & ~(size_t)15; /* as the arena rounds it, NUL included */
+	if (s.n > k->left || cost > k->left)
 		return STR_NONE;
 	struct str copy = arena_dup(k->a, s);
 	if (!copy.p)
 		k->full = true;
 	else
-		k->left -= s.n;
+		k->left -= cost;
 	return copy;
 }

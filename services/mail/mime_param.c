@@ -6,6 +6,7 @@
 #include "services/mail/mime_impl.h"
 
 #define SECTION_MAX 9999
+#define VALUE_MAX   (32 * 1024) /* a longer one is dropped; bounds the scratch buffers */
 
 /* name, name*, name*3, name*3*: takes the marks off. A name with odd marks stays as it is. */
 static void split_name(struct mime_segment *g)
@@ -155,7 +156,7 @@ static bool join(struct mime_params *ps, unsigned i)
 	out->n = 0;
 	if (ps->seg[i].section < 0) {
 		ps->seg[i].used = true;
-		buf_add(out, ps->seg[i].value);
+		buf_add(out, str_sub(ps->seg[i].value, 0, VALUE_MAX + 1));
 		return ps->seg[i].extended;
 	}
 	bool extended = false, first = true;
@@ -167,10 +168,13 @@ static bool join(struct mime_params *ps, unsigned i)
 		g->used = true;
 		if (extended && first && !g->extended)
 			buf_add(out, STR("''"));
+		struct str value = str_sub(g->value, 0, VALUE_MAX + 1);
+		if (out->n > VALUE_MAX)
+			continue; /* too long already */
 		if (extended && !g->extended)
-			add_percent(out, g->value);
+			add_percent(out, value);
 		else
-			buf_add(out, g->value);
+			buf_add(out, value);
 	}
 	return extended;
 }
@@ -215,12 +219,15 @@ static struct mime_param *keep_param(struct mime_params *ps, unsigned i)
 	struct str name = ps->seg[i].name;
 	bool extended = join(ps, i);
 	struct str written = buf_str(&ps->joined), value = written;
+	if (written.n > VALUE_MAX)
+		return NULL;
 	if (extended) {
 		ps->decoded.n = 0;
 		decode_extended(&ps->decoded, written);
 		value = buf_str(&ps->decoded);
 	}
 	size_t need = sizeof(struct mime_param) + name.n + value.n + (extended ? written.n : 0);
+	need += 3 * 16; /* what the arena rounds up */
 	if (ps->joined.err < 0 || ps->decoded.err < 0 || need > k->left)
 		return NULL;
 	k->left -= sizeof(struct mime_param);
@@ -245,7 +252,7 @@ struct mime_param *mime_params(struct mime_params *ps, struct mime_lex *l)
 			continue;
 		struct mime_param *p = keep_param(ps, i);
 		if (!p)
-			break;
+			continue;
 		*tail = p;
 		tail = &p->next;
 	}

@@ -218,13 +218,14 @@ static void header_done(struct mime_impl *m, struct spot body)
 	p->header_lines = body.lf - p->header_lines;
 	p->body_lines = body.lf; /* a difference later */
 	if (!p->parent || mime_is_message(p->parent)) {
-		struct str kept = str_sub(buf_str(&m->header), 0, m->keep.left);
+		size_t room = m->keep.left > 16 ? m->keep.left - 16 : 0;
+		struct str kept = str_sub(buf_str(&m->header), 0, room);
 		p->header = mime_keep_str(&m->keep, kept);
 	}
 	fields(m, p);
-	bool room = m->depth + 1 < MIME_DEPTH_MAX && m->part_count < MIME_PARTS_MAX;
+	bool more = m->depth + 1 < MIME_DEPTH_MAX && m->part_count < MIME_PARTS_MAX;
 	if (mime_is_message(p)) {
-		if (room)
+		if (more)
 			part_open(m, p, &p->child, body);
 		else
 			part_default(m, p);
@@ -232,7 +233,7 @@ static void header_done(struct mime_impl *m, struct spot body)
 		struct str boundary = mime_param(p->params, "boundary");
 		while (boundary.n && mime_is_space(boundary.p[boundary.n - 1]))
 			boundary.n--;
-		if (room && boundary.n && boundary.n <= BOUNDARY_MAX)
+		if (more && boundary.n && boundary.n <= BOUNDARY_MAX)
 			m->levels[m->level_count++] = (struct level){
 				.part = p, .link = &p->child, .boundary = boundary
 			};

@@ -438,3 +438,48 @@ MAIL_TEST(ten_thousand, .timeout = 120)
 	mail_box_close(b);
 	rig_verify(r);
 }
+
+MAIL_TEST(summary_too_long_for_a_row, .timeout = 60)
+{
+	struct buf text;
+	struct mail_summary sum;
+	buf_init(&text, NULL);
+	buf_addz(&text, "Subject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
+	for (int i = 0; i < 3000; i++)
+		buf_fmt(&text, "--b\r\nContent-Type: text/x-%d\r\n\r\npart\r\n", i);
+	buf_addz(&text, "--b--\r\n");
+	rig_append(r, "INBOX", buf_str(&text), 0);
+	struct mail_box *b = rig_box(r, "INBOX");
+	cr_ok(mail_summary(&sum, &r->arena, b, mail_box_at(b, 0)));
+	cr_expect_gt(sum.bodystructure.n, STORE_VALUE_MAX);
+	cr_expect_geq(str_find(sum.bodystructure, STR("\"x-2999\"")), 0);
+	cr_expect_geq(str_find(sum.envelope, STR("\"many\"")), 0);
+	mail_box_close(b);
+	buf_free(&text);
+	rig_verify(r);
+}
+
+MAIL_TEST(large_message, .timeout = 120)
+{
+	enum { SIZE = 24 << 20 };
+	char *big = malloc(SIZE);
+	struct mail_summary sum;
+	uint32_t uid = 1, from, to, validity;
+	size_t done;
+	cr_assert(big != NULL);
+	memset(big, 'x', SIZE);
+	for (size_t i = 0; i + 80 <= SIZE; i += 80)
+		memcpy(big + i + 78, "\r\n", 2);
+	memcpy(big, "Subject: big\r\n\r\n", 16);
+	rig_append(r, "INBOX", str_n(big, SIZE), 0);
+	struct mail_box *b = rig_box(r, "INBOX");
+	cr_expect_eq(mail_box_at(b, 0)->size_bytes, SIZE);
+	cr_ok(mail_copy(&from, &to, &done, &validity, b, &uid, 1, STR("Archive"), true));
+	mail_box_close(b);
+	b = rig_box(r, "Archive");
+	cr_ok(mail_summary(&sum, &r->arena, b, mail_box_at(b, 0)));
+	cr_expect_eq(sum.header_bytes, 16);
+	cr_expect_geq(str_find(sum.bodystructure, STR(" 25165808 ")), 0);
+	mail_box_close(b);
+	free(big);
+}

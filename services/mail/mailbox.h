@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Mail as IMAP and SMTP see it, over a branch of the store. Layout and identity:
- *docs/architecture.md.
+ * Mail as IMAP and SMTP see it, over a branch of the store. Layout: docs/mail-layout.md.
  *
  *	err = store_open(&s, disk, mail_driver());
  *	err = mail_open(&m, s);
- *	err = mail_account_open(&acct, m, STR("alice"));        makes INBOX, Drafts, Sent, Junk,
- *Trash, Archive once err = mail_append(&uid, &validity, acct, STR("INBOX"), &item, 1);     BLOCKS
- *until durable err = mail_box_open(&box, acct, STR("INBOX"));          a live view shared by all
- *sessions for (size_t i = 0; i < mail_box_count(box); i++) const struct mail_msg *msg =
- *mail_box_at(box, i);    sorted by UID err = mail_flags(box, &uid, 1, MAIL_FLAG_ADD, &change, 0,
- *NULL); mail_box_close(box);
+ *	err = mail_account_open(&acct, m, STR("alice"));    the first time: makes INBOX, Sent, ...
+ *	err = mail_append(&uid, &validity, acct, STR("INBOX"), &item, 1, why);
+ *	err = mail_box_open(&box, acct, STR("INBOX"));      a live view shared by all sessions
+ *	for (size_t i = 0; i < mail_box_count(box); i++)
+ *		msg = mail_box_at(box, i);                  sorted by UID
+ *	err = mail_flags(box, &uid, 1, MAIL_FLAG_ADD, &change, 0, NULL, NULL);
+ *	mail_box_close(box);
+ *	mail_account_close(acct);
+ *	mail_close(m);                                      every view and account is closed by now
+ *	store_close(s);                                     with no edit in between
  *
  * Whatever changes a mailbox BLOCKS until it is on stable storage, and the live views change when
- *it is, never earlier. Within one UIDVALIDITY a UID never names another message; new mail is never
+ * it is, never earlier. Within one UIDVALIDITY a UID never names another message; new mail is never
  * below a UIDNEXT already told; MODSEQ (the number of the commit group) never goes back.
- * Names are UTF-8 with '/' between levels, INBOX case-folded; at most 255 bytes a level.
+ * Names are UTF-8 with '/' between levels, kept in NFC, INBOX case-folded; at most 32 levels
+ * of 255 bytes, less where some of them must be escaped on disk.
  */
 #ifndef SERVICES_MAIL_MAILBOX_H
 #define SERVICES_MAIL_MAILBOX_H
@@ -65,7 +69,8 @@ struct mail_info {
 /* All of the account, parents before children, INBOX first; in the arena. */
 MUST_CHECK int mail_list(
 	struct mail_info **out, size_t *n, struct arena *a, struct mail_account *acct);
-/* ERR_EXIST, ERR_NOENT, ERR_BAD (name), ERR_LIMIT. All BLOCK. Parents are made as needed. */
+/* ERR_EXIST, ERR_NOENT, ERR_BAD (name), ERR_LIMIT, ERR_DENIED (INBOX deleted). All BLOCK. Parents
+ * are made as needed, as mailboxes. */
 MUST_CHECK int mail_create(struct mail_account *a, struct str name, enum mail_use use);
 MUST_CHECK int mail_delete(struct mail_account *a,
 	struct str name); /* with children: stays as their \NonExistent parent */
@@ -133,7 +138,7 @@ struct mail_summary {
 MUST_CHECK int mail_summary(
 	struct mail_summary *out, struct arena *a, struct mail_box *b, const struct mail_msg *msg);
 
-/* ---- changes; all BLOCK until durable ---- */
+/* ---- changes; all BLOCK until durable; many thousand messages are several commits ---- */
 struct mail_item {
 	struct store_oid blob; /* from store_spool_finish */
 	uint64_t size_bytes;
@@ -167,8 +172,10 @@ MUST_CHECK int mail_flags(struct mail_box *b, const uint32_t *uids, size_t n, en
 /* Those of `uids` that are \Deleted when its turn comes; NULL: all that are. */
 MUST_CHECK int mail_expunge(struct mail_box *b, const uint32_t *uids, size_t n);
 /*
- * from[i] became to[i] for i < *done, in order; UIDs no longer there are left out. All or none of
- * those there. MOVE keeps the permanent identity, COPY makes a new one. ERR_NOENT: no such mailbox.
+ * from[i] became to[i] for i < *done, in order of UID; UIDs no longer there are left out. COPY: all
+ * or none of those there. MOVE: what was moved before a failure stays moved (RFC 6851 3.3), so look
+ * at *done then too. MOVE keeps the permanent identity, COPY makes a new one. ERR_NOENT: no such
+ * mailbox.
  */
 MUST_CHECK int mail_copy(uint32_t *from, uint32_t *to, size_t *done, uint32_t *uidvalidity,
 	struct mail_box *b, const uint32_t *uids, size_t n, struct str to_mailbox, bool move);

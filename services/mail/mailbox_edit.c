@@ -194,7 +194,12 @@ int mail_edit_place(struct mail_place *out, struct mail_edit *w, struct str name
 int mail_edit_box(struct mail_place *out, struct mail_edit *w, const struct mail_box *b)
 {
 	int err = mail_account_refresh(w->acct);
-	return err < 0 ? err : place_entry(out, w, mail_account_find_id(w->acct, &b->key.id));
+	if (err < 0)
+		return err;
+	const struct mail_entry *en = mail_account_find(w->acct, str_of(b->name));
+	if (en == NULL || !en->file.exists || !mail_id_eq(&en->file.id, &b->key.id))
+		en = mail_account_find_id(w->acct, &b->key.id);
+	return place_entry(out, w, en);
 }
 
 int mail_edit_save_rec(struct mail_edit *w, const struct mail_place *p)

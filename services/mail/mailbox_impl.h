@@ -23,7 +23,8 @@
 
 #define MAIL_DEPTH_MAX  32   /* levels of a mailbox name */
 #define MAIL_CHUNK      8192 /* messages changed by one edit, which has bounded memory */
-#define MAIL_LEAF_MAX   16   /* lines of one leaf */
+#define MAIL_COPY_CHUNK 4096
+#define MAIL_LEAF_MAX   16 /* lines of one leaf */
 #define MAIL_ID_BYTES   8
 #define MAIL_REF_MAX    150          /* bytes of a ref that holds mail */
 #define MAIL_LEAF_BYTES (512 * 1024) /* arena for the leaves at hand */

@@ -1,8 +1,32 @@
 /* SPDX-License-Identifier: ISC */
 /* Mailboxes over a store: what IMAP and SMTP rely on. */
+#include "services/mail/mailbox_impl.h"
 #include "tests/mail/mailbox_rig.h"
 
 #define MAIL(subject, body) STR("From: a@example.org\r\nSubject: " subject "\r\n\r\n" body "\r\n")
+
+/* The sequence at the top of mailbox.h. */
+MAIL_TEST(as_the_header_shows)
+{
+	struct mail_account *acct;
+	struct mail_box *box;
+	const struct mail_msg *msg = NULL;
+	struct mail_item item = { .blob = rig_blob(r, MAIL("x", "")) };
+	struct mail_why why = { STR("test: append") };
+	struct mail_flag_change change = { .flags = MAIL_SEEN };
+	uint32_t uid, validity;
+	cr_ok(mail_account_open(&acct, r->m, STR("alice")));
+	cr_ok(mail_append(&uid, &validity, acct, STR("INBOX"), &item, 1, why));
+	cr_ok(mail_box_open(&box, acct, STR("INBOX")));
+	for (size_t i = 0; i < mail_box_count(box); i++)
+		msg = mail_box_at(box, i);
+	cr_assert_not_null(msg);
+	cr_expect_eq(msg->uid, uid);
+	cr_ok(mail_flags(box, &uid, 1, MAIL_FLAG_ADD, &change, 0, NULL, NULL));
+	cr_expect_eq(mail_box_find(box, uid)->flags, MAIL_SEEN);
+	mail_box_close(box);
+	mail_account_close(acct);
+}
 
 MAIL_TEST(first_use)
 {
@@ -482,4 +506,49 @@ MAIL_TEST(large_message, .timeout = 120)
 	cr_expect_geq(str_find(sum.bodystructure, STR(" 25165808 ")), 0);
 	mail_box_close(b);
 	free(big);
+}
+
+/* Leave the mailbox so many UIDs. */
+static void nearly_full(struct rig *r, const char *name, uint32_t left)
+{
+	struct mail_key key;
+	struct mail_value value;
+	struct str old;
+	struct mail_box_rec rec;
+	struct store_edit *e;
+	struct store_why why = { STR("a"), STR("a"), STR("test"), 0 };
+	struct mail_box *b = rig_box(r, name);
+	mail_key_box(&key, &b->key);
+	mail_box_close(b);
+	cr_ok(store_edit_begin(&e, r->s, STR("refs/heads/alice"), OS_FOREVER));
+	cr_ok(store_edit_local_get(&old, e, mail_key_str(&key)));
+	cr_ok(mail_box_decode(&rec, old));
+	rec.uidnext = UINT32_MAX - left;
+	cr_ok(store_edit_local_put(e, mail_key_str(&key), mail_box_encode(&value, &rec)));
+	cr_ok(store_edit_commit(NULL, e, &why));
+}
+
+MAIL_TEST(copy_is_all_or_none, .timeout = 120)
+{
+	enum { N = 5000 };
+	static uint32_t uids[N], from[N], to[N];
+	static struct mail_item items[100];
+	uint32_t validity;
+	size_t done;
+	for (int i = 0; i < 100; i++)
+		items[i].blob = rig_blob(r, MAIL("x", ""));
+	for (int i = 0; i < N; i += 100)
+		cr_ok(mail_append(uids + i, &validity, r->a, STR("INBOX"), items, 100,
+			(struct mail_why){ STR("test") }));
+	nearly_full(r, "Trash", N - 1);
+	struct mail_box *b = rig_box(r, "INBOX"), *t = rig_box(r, "Trash");
+	cr_expect_eq(
+		mail_copy(from, to, &done, &validity, b, uids, N, STR("Trash"), false), ERR_LIMIT);
+	cr_expect(done == 0 && mail_box_count(t) == 0 && mail_box_count(b) == N);
+	nearly_full(r, "Trash", N);
+	cr_ok(mail_copy(from, to, &done, &validity, b, uids, N, STR("Trash"), false));
+	cr_expect(done == N && mail_box_count(t) == N && to[N - 1] == UINT32_MAX - 1);
+	mail_box_close(b);
+	mail_box_close(t);
+	rig_verify(r);
 }

@@ -69,9 +69,8 @@ int frame_raw(struct str *out, struct store *s, uint64_t content, uint32_t n)
 }
 
 /* `raw` inflates to exactly `n` bytes; `last`: its final block is in it. */
-int inflate_whole(struct store *s, uint8_t *out, size_t n, struct str raw, bool last)
+int inflate_whole(z_stream *z, uint8_t *out, size_t n, struct str raw, bool last)
 {
-	z_stream *z = &s->inflate;
 	uint8_t spare;
 	int rc;
 
@@ -106,7 +105,7 @@ int frame_load(struct store *s, uint64_t content, uint32_t n, uint32_t len)
 	s->frame_len = 0;
 	err = frame_raw(&raw, s, content, n);
 	if (err >= 0)
-		err = inflate_whole(s, s->frame, len, str_sub(raw, 4, raw.n), false);
+		err = inflate_whole(&s->inflate, s->frame, len, str_sub(raw, 4, raw.n), false);
 	if (err < 0)
 		return err;
 	if ((uint32_t)adler32(1, s->frame, len) != load_le32(raw.p))

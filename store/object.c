@@ -103,7 +103,7 @@ static int unzip(struct view *v, struct store *s, const struct head *h)
 	v->heap = malloc(h->size ? h->size : 1);
 	if (!v->heap)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	err = inflate_whole(s, v->heap, h->size, str_sub(z, 2, z.n - 4), true);
+	err = inflate_whole(&s->inflate, v->heap, h->size, str_sub(z, 2, z.n - 4), true);
 	if (err < 0)
 		return err;
 	sum = (uint32_t)adler32(1, v->heap, (uInt)h->size);

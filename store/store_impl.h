@@ -188,7 +188,7 @@ MUST_CHECK int frame_put(
 MUST_CHECK int frame_raw(struct str *out, struct store *s, uint64_t content, uint32_t n);
 /* Inflated into s->frame, `len` bytes expected. */
 MUST_CHECK int frame_load(struct store *s, uint64_t content, uint32_t n, uint32_t len);
-MUST_CHECK int inflate_whole(struct store *s, uint8_t *out, size_t n, struct str raw, bool last);
+MUST_CHECK int inflate_whole(z_stream *z, uint8_t *out, size_t n, struct str raw, bool last);
 uint32_t load_le32(const char *p);
 uint64_t load_be64(const char *p);
 void store_be64(char *p, uint64_t v);

@@ -29,20 +29,27 @@ struct store_oid tree_of(struct store *s, struct str ref)
 	return id;
 }
 
-struct str text_at(struct arena *a, struct store *s, struct str ref, struct str path)
+int read_text(struct str *out, struct arena *a, struct store *s, struct str ref, struct str path)
 {
 	struct store_oid id;
 	struct store_entry e;
-	struct str out = STR_NONE;
+	struct store_commit c;
+	int err = store_ref_get(&id, s, ref);
 
-	if (store_ref_get(&id, s, ref) < 0)
-		return out;
-	id = tree_of(s, ref);
-	int err = store_find(&e, s, &id, path);
-	if (err == ERR_NOENT)
-		return out;
-	OK(err);
-	OK(store_blob_all(&out, a, s, &e.oid, 64 * MIB));
+	*out = STR_NONE;
+	if (err >= 0)
+		err = store_commit_get(&c, a, s, &id);
+	if (err >= 0)
+		err = store_find(&e, s, &c.tree, path);
+	if (err >= 0)
+		err = store_blob_all(out, a, s, &e.oid, 64 * MIB);
+	return err == ERR_NOENT ? 0 : err;
+}
+
+struct str text_at(struct arena *a, struct store *s, struct str ref, struct str path)
+{
+	struct str out;
+	OK(read_text(&out, a, s, ref, path));
 	return out;
 }
 

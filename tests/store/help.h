@@ -24,6 +24,8 @@ extern const struct store_why why_test;
 void on_disk(int (*fn)(void *fake_disk), uint64_t bytes);
 /* What stands at `path` of `ref` now, in the arena; .p NULL when nothing does. */
 struct str text_at(struct arena *a, struct store *s, struct str ref, struct str path);
+/* The same without assertions, for a process of its own. */
+int read_text(struct str *out, struct arena *a, struct store *s, struct str ref, struct str path);
 /* One edit: `path` of `ref` holds `text`. */
 int put_text(struct store *s, struct str ref, struct str path, struct str text);
 struct store_oid tree_of(struct store *s, struct str ref);

@@ -69,7 +69,8 @@ static unsigned check_branch(
 	uint64_t count = 0, files = 0;
 	unsigned bad = 0;
 
-	text = text_at(a, s, ref, STR("count"));
+	if (read_text(&text, a, s, ref, STR("count")) < 0)
+		return 1;
 	if (text.p && str_u64(&count, text, EDITS + 1) < 0)
 		return 1;
 	bad += count < acked; /* acknowledged and lost */
@@ -79,12 +80,13 @@ static unsigned check_branch(
 	err = store_row_get(&row, a, s, ref);
 	bad += text.p ? err < 0 || !str_eq(row, text) : err != ERR_NOENT;
 	for (unsigned k = 1; k <= EDITS; k++) {
-		struct str got = text_at(a, s, ref, num(a, "d/%2$x/%3$x/%1$u", k));
+		struct str got;
+		bad += read_text(&got, a, s, ref, num(a, "d/%2$x/%3$x/%1$u", k)) < 0;
 		files += got.p != NULL;
 		bad += got.p ? !str_eq(got, num(a, "%u", k)) : k <= count;
 	}
 	bad += files != count;
-	text = text_at(a, s, ref, STR("big"));
+	bad += read_text(&text, a, s, ref, STR("big")) < 0;
 	if (text.p) {
 		char *want = arena_alloc(a, BIG);
 		big_bytes(want, i, (unsigned)(count - count % 8));
@@ -95,6 +97,7 @@ static unsigned check_branch(
 
 static unsigned check_disk(struct fake_disk *cut, const struct world *then)
 {
+	struct store_verify v = { 0 };
 	struct store *s;
 	struct arena a;
 	unsigned bad = 0;
@@ -108,7 +111,7 @@ static unsigned check_disk(struct fake_disk *cut, const struct world *then)
 	bad += store_seq(s) < then->seq; /* MODSEQ would go back */
 	for (unsigned i = 0; i < WRITERS; i++)
 		bad += check_branch(s, &a, i, then->acked[i], then->begun[i]);
-	bad += verify_count(s, NULL) != 0;
+	bad += store_verify(s, &v) < 0 || v.mismatches > 0;
 	/* And it goes on from there. */
 	bad += put_text(s, BRANCH, STR("count"), STR("1")) < 0;
 	store_close(s);
@@ -180,7 +183,7 @@ static void writer(void *p)
 	for (unsigned k = 1; k <= EDITS; k++) {
 		OK(one_edit(w, &a, i, k));
 		w->acked[i] = k;
-		if (!w->in_child || w->problems == 0)
+		if (w->problems == 0)
 			cut_now(w);
 		arena_reset(&a);
 	}
@@ -191,7 +194,7 @@ static void writer(void *p)
 static void before_flush(struct fake_disk *f)
 {
 	struct world *w = f->ctx;
-	if (fake_random(&w->seed) % 3 == 0 && !w->in_child)
+	if (fake_random(&w->seed) % 3 == 0 && !w->in_child && w->problems == 0)
 		cut_now(w);
 }
 

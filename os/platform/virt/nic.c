@@ -15,15 +15,16 @@
 #define ETHERNET     14
 #define F_MTU        (1ul << 3)
 #define F_MAC        (1ul << 5)
-#define KICK_AFTER   8
+#define KICK_AFTER   16
 
 struct nic {
 	struct ring rx, tx;
 	char *rx_frames, *tx_frames;
 	uint8_t rx_slot[RING_MAX], tx_slot[RING_MAX]; /* of a chain's head: which frame */
 	uint8_t tx_free[FRAMES];
-	unsigned tx_free_count, unkicked;
-	int lent; /* frame that plat_nic_recv lent; -1 */
+	unsigned tx_free_count;
+	unsigned rx_unkicked, tx_unkicked; /* shown to the device, which was not told yet */
+	int lent;                          /* frame that plat_nic_recv lent; -1 */
 	bool starved;
 	struct plat_nic info;
 	void (*ready)(void *);
@@ -31,6 +32,15 @@ struct nic {
 };
 static struct nic nics[NICS_MAX];
 static unsigned nic_count;
+
+/* Telling the device is what costs: do it for many frames at once. */
+static void kick(struct ring *r, unsigned *unkicked, unsigned at_least)
+{
+	if (*unkicked && *unkicked >= at_least) {
+		*unkicked = 0;
+		ring_kick(r);
+	}
+}
 
 static void offer(struct nic *n, unsigned slot)
 {
@@ -99,6 +109,7 @@ int plat_nic_send(unsigned index, const struct plat_iov *iov, unsigned count)
 		return ERR_BAD;
 	reclaim(n);
 	if (!n->tx_free_count) {
+		kick(&n->tx, &n->tx_unkicked, 1);
 		n->starved = true;
 		return ERR_BUSY;
 	}
@@ -112,7 +123,8 @@ int plat_nic_send(unsigned index, const struct plat_iov *iov, unsigned count)
 		to += iov[i].n;
 	}
 	n->tx_slot[ring_put(&n->tx, &piece, 1, 0)] = (uint8_t)slot;
-	ring_kick(&n->tx);
+	n->tx_unkicked++; /* the next plat_poll at the latest tells */
+	kick(&n->tx, &n->tx_unkicked, KICK_AFTER);
 	return 0;
 }
 
@@ -145,16 +157,15 @@ void plat_nic_done(unsigned index)
 		return;
 	offer(n, (unsigned)n->lent);
 	n->lent = -1;
-	if (++n->unkicked >= KICK_AFTER) {
-		n->unkicked = 0;
-		ring_kick(&n->rx);
-	}
+	n->rx_unkicked++;
+	kick(&n->rx, &n->rx_unkicked, KICK_AFTER);
 }
 
 void nic_poll(void)
 {
 	for (unsigned i = 0; i < nic_count; i++) {
 		struct nic *n = &nics[i];
+		kick(&n->tx, &n->tx_unkicked, 1);
 		bool room = n->starved && ring_done(&n->tx);
 		if (room)
 			n->starved = false;
@@ -169,9 +180,9 @@ bool nic_idle(bool asleep)
 
 	for (unsigned i = 0; i < nic_count; i++) {
 		struct nic *n = &nics[i];
-		if (asleep && n->unkicked) {
-			n->unkicked = 0;
-			ring_kick(&n->rx);
+		if (asleep) {
+			kick(&n->tx, &n->tx_unkicked, 1);
+			kick(&n->rx, &n->rx_unkicked, 1);
 		}
 		ring_interrupts(&n->rx, asleep && n->ready);
 		ring_interrupts(&n->tx, asleep && n->starved);

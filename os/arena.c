@@ -135,13 +135,13 @@ void *arena_grow(struct arena *a, void *old, size_t old_n, size_t n)
 			continue;
 		if (want - was > a->cap_bytes - a->used_bytes)
 			return NULL;
-		b = realloc(b, sizeof(*b) + want);
-		if (!b)
+		struct arena_block *grown = realloc(b, sizeof(*b) + want);
+		if (!grown)
 			return NULL;
-		b->size = want;
+		grown->size = want;
 		a->used_bytes += want - was;
-		*link = b;
-		return b->data;
+		*link = grown;
+		return grown->data;
 	}
 	p = arena_alloc(a, n);
 	if (p && old_n)

@@ -172,7 +172,7 @@ static int changes_room(struct changes *m, size_t want)
 
 static size_t change_bytes(const struct change *c)
 {
-	return sizeof(*c) + c->key_n + c->value_n + sizeof(c);
+	return sizeof(*c) + c->key_n + c->value_n + sizeof(struct change *);
 }
 
 /* There is room for it. */

@@ -31,7 +31,7 @@ enum prov_end prov_end_of(enum prov_target target, int status, const char **word
 		return code_means(code, words);
 	if (code == 1) {
 		*words = "could not be started by QEMU";
-		return PROV_END_CONFIG;
+		return PROV_END_REFUSED;
 	}
 	if (code & 1)
 		return code_means(code >> 1, words);

@@ -3,15 +3,16 @@
  * What the end of a service means and when it may start again. Pure.
  *
  * Clean: it stays stopped. Refused configuration: it would refuse again, so it stays failed until
- * a person acts. Crash: again after 200 ms, doubling; to 1 s when it had come up and served (people
- * wait for it), to 30 s when it did not even start. A minute of health starts over.
+ * a person acts; so does one that QEMU refused to start, unless it did run before. Crash: again
+ * after 200 ms, doubling; to 1 s when it had come up and served (people wait for it), to 30 s when it
+ * did not even start. A minute of health starts over.
  */
 #ifndef PROVISIONER_RESTART_H
 #define PROVISIONER_RESTART_H
 
 #include "provisioner/estate.h"
 
-enum prov_end { PROV_END_CLEAN, PROV_END_CONFIG, PROV_END_CRASH };
+enum prov_end { PROV_END_CLEAN, PROV_END_CONFIG, PROV_END_REFUSED, PROV_END_CRASH };
 
 #define PROV_BACKOFF_LEAST_NS  (200 * OS_MS)
 #define PROV_BACKOFF_SERVED_NS OS_SEC

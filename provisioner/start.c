@@ -117,7 +117,9 @@ static int supervise(const struct prov_start *how, int ready)
 	if (err == ERR_BUSY)
 		return prov_fail("`allod status` shows it, `allod down` stops it",
 			"cannot start: %s", err_text(err));
-	return err < 0 ? prov_fail(NULL, "cannot start: %s", err_text(err)) : PROV_OK;
+	return err < 0
+		? prov_fail("`allod logs` shows what it said", "cannot start: %s", err_text(err))
+		: PROV_OK;
 }
 
 static bool runs(struct prov *p)

@@ -14,7 +14,7 @@ struct prov_start {
 	size_t name_count;
 	int target; /* -1, or an enum prov_target instead of allod.conf's */
 	bool echo;
-	void (*settled)(void *ctx, bool all_ready); /* foreground: once all are ready or failed */
+	void (*settled)(void *ctx); /* foreground: once all are ready or failed */
 	void *ctx;
 };
 /* Both return an exit code and have said what went wrong. */

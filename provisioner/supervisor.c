@@ -30,6 +30,7 @@ struct supervisor {
 	struct client clients[CLIENTS];
 	int lock, listener, signals;
 	bool quitting, settled;
+	int result; /* of prov_supervise */
 };
 
 /* ---- requests ---- */
@@ -188,7 +189,8 @@ static void wait_for_something(struct supervisor *v)
 
 static void tell_when_settled(struct supervisor *v)
 {
-	bool all_ready = true;
+	const struct unit *failed = NULL;
+	size_t ready = 0;
 
 	if (v->settled || v->quitting)
 		return;
@@ -197,11 +199,17 @@ static void tell_when_settled(struct supervisor *v)
 
 		if (u->state == UNIT_STARTING || u->state == UNIT_CRASHED)
 			return;
-		all_ready &= u->state != UNIT_FAILED;
+		ready += u->state == UNIT_READY;
+		failed = u->state == UNIT_FAILED ? u : failed;
 	}
 	v->settled = true;
-	if (v->how->settled)
-		v->how->settled(v->how->ctx, all_ready);
+	if (failed && ready == 0 && v->how->ready < 0) {
+		v->result =
+			err_set(ERR_CLOSED, "%.*s failed: %s", STR_ARG(failed->name), failed->why);
+		quit(v, "failed");
+	} else if (v->how->settled) {
+		v->how->settled(v->how->ctx);
+	}
 }
 
 static bool all_idle(const struct supervisor *v)
@@ -311,6 +319,7 @@ int prov_supervise(const struct prov_supervise *how)
 		if (how->ready >= 0 && write(how->ready, "", 1) < 0)
 			os_log(OS_WARN, "svc=supervisor event=orphan");
 		loop(&v);
+		err = v.result < 0 ? err_set(v.result, "%s", err_text(v.result)) : 0;
 	}
 	for (size_t i = 0; i < v.unit_count; i++)
 		unit_free(&v.units[i]);

@@ -23,14 +23,15 @@ struct prov_supervise {
 	size_t name_count;
 	int target; /* -1, or an enum prov_target in place of what allod.conf says */
 	bool echo;  /* their output on stderr as well */
-	int ready;  /* a descriptor that gets one byte once requests are answered; -1: none */
+	int ready;  /* a descriptor that gets one byte once requests are answered; -1: none, and
+		       it ends when all that was to start has failed */
 	/* Called once, when every service that was to start is ready or failed; may be NULL. */
-	void (*settled)(void *ctx, bool all_ready);
+	void (*settled)(void *ctx);
 	void *ctx;
 };
 /*
  * Runs until SIGINT, SIGTERM or "quit", then stops the services in order. 0; ERR_BUSY when there is
- * one already; ERR_IO.
+ * one already; ERR_IO; ERR_CLOSED: nothing could be started.
  */
 MUST_CHECK int prov_supervise(const struct prov_supervise *how);
 

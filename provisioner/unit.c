@@ -88,6 +88,7 @@ static int launch(struct unit *u)
 	if (err < 0)
 		return err;
 	u->started = os_now();
+	u->said = (struct unit_words){ 0 };
 	u->probe_count = 0;
 	for (size_t i = 0; i < u->s.listen_count && u->probe_count < UNIT_PROBES; i++) {
 		const struct prov_greeting *want = prov_greeting_of(u->s.listen[i].name);
@@ -186,6 +187,25 @@ static void end_probes(struct unit *u)
 	u->probe_count = 0;
 }
 
+/* Keeps the last line said, for `why`; a panic's first line stays. Cut at the room's end. */
+static void listen_to(struct unit_words *w, struct str bytes)
+{
+	for (size_t i = 0; i < bytes.n && !(w->panic && w->whole); i++) {
+		char c = bytes.p[i];
+
+		if (c == '\n' || c == '\r') {
+			w->whole = w->n > 0;
+			w->panic = str_istarts(str_n(w->line, w->n), STR("panic: "));
+			continue;
+		}
+		if (w->whole)
+			w->n = 0;
+		w->whole = false;
+		if (w->n < sizeof(w->line))
+			w->line[w->n++] = c >= ' ' && c != 0x7f ? c : '?';
+	}
+}
+
 static void read_output(struct unit *u)
 {
 	char room[512];
@@ -195,6 +215,7 @@ static void read_output(struct unit *u)
 		return;
 	while ((n = read(u->proc.out, room, sizeof(room))) > 0) {
 		prov_log_write(&u->log, str_n(room, (size_t)n));
+		listen_to(&u->said, str_n(room, (size_t)n));
 		if (u->echo)
 			fwrite(room, 1, (size_t)n, stderr);
 	}
@@ -202,6 +223,13 @@ static void read_output(struct unit *u)
 		return;
 	close(u->proc.out);
 	u->proc.out = -1;
+}
+
+/* It starts again by itself after a pause. u->why is set. */
+static void crash(struct unit *u, os_time ran)
+{
+	u->due = os_now() + prov_backoff_after(&u->backoff, ran, u->state == UNIT_READY);
+	set_state(u, UNIT_CRASHED);
 }
 
 /* What its end means; u->why says it in words. */
@@ -228,13 +256,12 @@ static void ended(struct unit *u)
 		u->again = false;
 		return;
 	}
-	snprintf(u->why, sizeof(u->why), "process %d %s (wait status 0x%x)", pid, words, status);
-	if (end == PROV_END_CONFIG && !(u->restarts && u->s.target == PROV_VIRT)) {
+	snprintf(u->why, sizeof(u->why), "process %d %s%s%.*s", pid, words, u->said.n ? ": " : "",
+		(int)u->said.n, u->said.line);
+	if (end == PROV_END_CONFIG || (end == PROV_END_REFUSED && !u->restarts))
 		set_state(u, UNIT_FAILED);
-		return;
-	}
-	u->due = os_now() + prov_backoff_after(&u->backoff, ran, u->state == UNIT_READY);
-	set_state(u, UNIT_CRASHED);
+	else
+		crash(u, ran);
 }
 
 static void step_probes(struct unit *u)
@@ -279,8 +306,10 @@ void unit_step(struct unit *u)
 			return;
 		u->restarts++;
 		err = launch(u);
-		if (err < 0)
-			fail(u, err);
+		if (err < 0) { /* it ran before: what is in the way may go */
+			snprintf(u->why, sizeof(u->why), "%s", err_text(err));
+			crash(u, 0);
+		}
 		return;
 	}
 	read_output(u);

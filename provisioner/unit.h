@@ -49,6 +49,11 @@ struct unit {
 	bool stopping, again, echo;
 	int override;  /* -1, or the enum prov_target that stands above allod.conf's */
 	char why[256]; /* the last failure or crash; "" for none */
+	struct unit_words {
+		char line[160]; /* what it said last, or the first line of its panic */
+		size_t n;
+		bool whole, panic;
+	} said;
 };
 
 /* `like` names home and program. The name is copied. */

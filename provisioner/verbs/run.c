@@ -65,7 +65,8 @@ static void print_commands(const struct job *j, const struct prov_service *s)
 	struct str password = j->first ? j->secret : STR("PASSWORD");
 
 	printf("\nTry, in another terminal:\n");
-	printf("  printf 'Subject: hello\\n\\nIt works.\\n' | curl --cacert %s --ssl-reqd \\\n"
+	printf("  printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl --cacert %s --ssl-reqd "
+	       "\\\n"
 	       "    smtp://localhost:%d --user %.*s:%.*s --mail-from %.*s@%.*s --mail-rcpt "
 	       "%.*s@%.*s -T -\n",
 		ca, port_of(s, "submission"), STR_ARG(e->owner), STR_ARG(password),
@@ -77,15 +78,13 @@ static void print_commands(const struct job *j, const struct prov_service *s)
 	fflush(stdout);
 }
 
-static void settled(void *ctx, bool all_ready)
+static void settled(void *ctx)
 {
 	const struct job *j = ctx;
 	const struct prov_service *s = prov_service_find(j->start.e, STR("mail"));
 
-	if (!all_ready || !s) {
-		prov_fail("`allod logs` shows what it said", "the mail service did not start");
-		return;
-	}
+	if (!s)
+		return; /* an estate without mail runs all the same */
 	print_access(j, s);
 	print_commands(j, s);
 }

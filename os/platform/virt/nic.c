@@ -15,7 +15,7 @@
 #define ETHERNET     14
 #define F_MTU        (1ul << 3)
 #define F_MAC        (1ul << 5)
-#define KICK_AFTER   16
+#define KICK_PART    4 /* of a ring: tell the device when so much waits */
 
 struct nic {
 	struct ring rx, tx;
@@ -124,7 +124,7 @@ int plat_nic_send(unsigned index, const struct plat_iov *iov, unsigned count)
 	}
 	n->tx_slot[ring_put(&n->tx, &piece, 1, 0)] = (uint8_t)slot;
 	n->tx_unkicked++; /* the next plat_poll at the latest tells */
-	kick(&n->tx, &n->tx_unkicked, KICK_AFTER);
+	kick(&n->tx, &n->tx_unkicked, n->tx.size / KICK_PART);
 	return 0;
 }
 
@@ -158,7 +158,7 @@ void plat_nic_done(unsigned index)
 	offer(n, (unsigned)n->lent);
 	n->lent = -1;
 	n->rx_unkicked++;
-	kick(&n->rx, &n->rx_unkicked, KICK_AFTER);
+	kick(&n->rx, &n->rx_unkicked, n->rx.size / KICK_PART);
 }
 
 void nic_poll(void)

@@ -97,11 +97,19 @@ static os_time command_deadline(const struct imap *c)
 	return c->state == IMAP_NOT_AUTH ? c->login_by : os_after(c->conf->idle_sec * OS_SEC);
 }
 
+/* Nothing to do as far as one knows: say what was held back, keep no memory while waiting. */
+static int before_waiting(struct imap *c)
+{
+	arena_free(&c->arena);
+	arena_free(&c->scratch);
+	return os_flush(&c->w);
+}
+
 /* One command. The answers are held back while the next line is here already. */
 static int serve_one(struct imap *c)
 {
 	struct str ahead = str_n(c->r.room + c->r.at, c->r.n - c->r.at);
-	if (str_chr(ahead, '\n') < 0 && os_flush(&c->w) < 0)
+	if (str_chr(ahead, '\n') < 0 && before_waiting(c) < 0)
 		return ERR_CLOSED;
 	arena_reset(&c->arena);
 	arena_reset(&c->scratch);

@@ -41,8 +41,10 @@ void imap_flags_parse(struct imap_flags *out, struct imap_rd *rd, bool bare)
 {
 	*out = (struct imap_flags){ 0 };
 	out->keywords = arena_alloc(rd->a, MAIL_KEYWORDS_MAX * sizeof(*out->keywords));
-	if (!out->keywords)
+	if (!out->keywords) {
 		imap_rd_fail(rd, "the command needs too much memory");
+		return;
+	}
 	bool list = !bare || imap_peek(rd) == '(';
 	if (list)
 		imap_expect(rd, '(');

@@ -31,6 +31,7 @@ void imap_run_idle(struct imap *c, struct imap_rd *rd)
 		imap_bad_args(c, rd);
 		return;
 	}
+	arena_free(&c->scratch);
 	imap_put(c, STR("+ idling\r\n"));
 	os_stream_notify(c->s, &q);
 	if (c->view.box)

@@ -19,8 +19,10 @@ static struct imap_item *add(struct imap_items *out, struct imap_rd *rd, enum im
 static void section_path(struct imap_item *it, struct imap_rd *rd)
 {
 	it->path = arena_alloc(rd->a, IMAP_PATH_MAX * sizeof(*it->path));
-	if (!it->path)
+	if (!it->path) {
 		imap_rd_fail(rd, "the command needs too much memory");
+		return;
+	}
 	while (imap_peek(rd) >= '0' && imap_peek(rd) <= '9') {
 		if (it->path_count == IMAP_PATH_MAX) {
 			imap_rd_fail(rd, "a section number is too deep");
@@ -42,8 +44,10 @@ static void section_fields(struct imap_item *it, struct imap_rd *rd)
 	for (const char *p = rd->at; p < rd->end && cap < IMAP_FIELDS_MAX; p++)
 		cap += *p == ' ';
 	it->fields = arena_alloc(rd->a, cap * sizeof(*it->fields));
-	if (!it->fields)
+	if (!it->fields) {
 		imap_rd_fail(rd, "the command needs too much memory");
+		return;
+	}
 	do {
 		if (it->field_count == cap)
 			imap_rd_fail(rd, "too many header fields");

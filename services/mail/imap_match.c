@@ -165,7 +165,7 @@ static void look(struct imap_match *x, bool last)
 		}
 	size_t keep = x->q->needle_bytes ? x->q->needle_bytes - 1 : 0;
 	keep = last ? 0 : keep < x->window.n ? keep : x->window.n;
-	if (keep)
+	if (keep && text.p)
 		memmove(x->window.p, x->window.p + x->window.n - keep, keep);
 	x->window.n = keep;
 }

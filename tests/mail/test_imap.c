@@ -464,3 +464,64 @@ Test(imap, the_selected_mailbox_goes_away)
 		   "1> a8 FETCH 1 UID\n"
 		   "1< a8 BAD select a mailbox first\n");
 }
+
+static void hurry(struct imap_check_env *e)
+{
+	e->conf.login_sec = e->conf.idle_sec = 1;
+}
+
+Test(imap, nobody_waits_for_ever)
+{
+	imap_check_in(hurry,
+		"1-< * OK ~\n"
+		"1> a1 NOOP\n"
+		"1< a1 OK ~\n"
+		"1< * BYE log in faster\n"
+		"1! \n");
+	imap_check_in(hurry,
+		"1> a1 NOOP\n"
+		"1< a1 OK ~\n"
+		"1< * BYE idle for too long\n"
+		"1! \n");
+	imap_check_in(hurry,
+		"1> a1 IDLE\n"
+		"1< + ~\n"
+		"1< * BYE idle for too long\n"
+		"1! \n");
+}
+
+/* An IDLE of one mailbox hears nothing of another; a keyword is told before the flags that use it. */
+Test(imap, idle_hears_of_its_own_mailbox)
+{
+	imap_check_in(deliver_three,
+		SELECT(1) "1> a1 IDLE\n"
+			  "1< + ~\n"
+			  "2| b1 APPEND Trash {3+}\\r\\nabc\\r\\n\n"
+			  "2< b1 OK ~\n"
+			  "1. \n"
+			  "2> b2 SELECT INBOX\n"
+			  "2< * FLAGS ~\n2< * OK ~\n2< * 3 EXISTS\n"
+			  "2< * 0 RECENT\n2< * OK ~\n2< * OK ~\n"
+			  "2< * OK ~\n2< b2 OK ~\n"
+			  "2> b3 UID STORE 3 FLAGS (new-word)\n"
+			  "1< * FLAGS (~ new-word)\n"
+			  "1< * OK [PERMANENTFLAGS (~ new-word \\*)] ~\n"
+			  "1< * 3 FETCH (FLAGS (\\Recent new-word))\n"
+			  "1| DO\n"
+			  "1. \n"
+			  "1> NE\n"
+			  "1< a1 OK ~\n");
+}
+
+/* INBOX stays, its messages go (RFC 3501 6.3.5). */
+Test(imap, rename_of_inbox)
+{
+	imap_check_in(deliver_three,
+		SELECT(1) "1> a1 RENAME INBOX old\n"
+			  "1< * 1 EXPUNGE\n1< * 1 EXPUNGE\n1< * 1 EXPUNGE\n"
+			  "1< * 0 RECENT\n"
+			  "1< a1 OK ~\n"
+			  "1> a2 STATUS old (MESSAGES)\n"
+			  "1< * STATUS old (MESSAGES 3)\n"
+			  "1< a2 OK ~\n");
+}

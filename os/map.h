@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A disk read through memory: what LMDB's map stands on. Pages are filled on first touch and
- * forgotten when memory is wanted; a map may be many times larger than the machine's memory.
+ * A disk read through memory: what LMDB's map stands on where there is no kernel to do it (virt;
+ * on unix a disk's map op is the host's mmap). Pages are filled on first touch and forgotten when
+ * memory is wanted; a map may be many times larger than the machine's memory.
  *
  *	void *at;
  *	err = os_map_reserve(&at, 1 << 30);                   addresses only, no memory
@@ -41,13 +42,12 @@ void os_map_release(void *at, uint64_t n);
 void os_map_written(unsigned disk, uint64_t offset, const void *p, size_t n);
 
 struct os_map_stats {
-	uint64_t faults;        /* touches that waited for the device */
-	uint64_t pages_read;    /* including read-around */
-	uint64_t evictions;     /* pages forgotten to make room */
-	uint64_t cached_pages;  /* in memory now */
-	uint64_t max_pages;     /* bound of cached_pages */
+	uint64_t faults;       /* touches that waited for the device */
+	uint64_t pages_read;   /* including read-around */
+	uint64_t evictions;    /* pages forgotten to make room */
+	uint64_t cached_pages; /* in memory now */
+	uint64_t max_pages;    /* bound of cached_pages */
 };
-/* All zero where the host's kernel does this (unix). */
 void os_map_stats(struct os_map_stats *out);
 /* At most this many bytes in memory (at least 256 KiB); default a quarter of the machine's. */
 void os_map_limit(size_t bytes);

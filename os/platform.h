@@ -86,7 +86,7 @@ MUST_CHECK int plat_blk_open(uint64_t *size_bytes, unsigned index);
 MUST_CHECK int plat_blk_submit(unsigned index, struct plat_blk_req *req);
 /*
  * Submit and poll this one device until the request is complete, running no other
- * fiber: for the page-fault path, which may stand in the middle of anything.
+ * fiber: for the page-fault path, which may stand in the middle of anything. done() is not called.
  */
 MUST_CHECK int plat_blk_sync(unsigned index, struct plat_blk_req *req);
 

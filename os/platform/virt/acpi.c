@@ -5,16 +5,17 @@
  */
 #include "os/platform/virt/virt.h"
 
-#define TABLE_MAX   (256 * KIB)
-#define FADT_DSDT   40
-#define FADT_FLAGS  112
-#define FADT_X_DSDT 140
-#define FADT_SLEEP  244
-#define HW_REDUCED  (1u << 20)
-#define GAS_MEMORY  0
-#define MADT_IOAPIC 1
-#define EVENT_POWER 2
-#define SLEEP_S5    (5 << 2 | 1 << 5)
+#define TABLE_MAX       (256 * KIB)
+#define FADT_DSDT       40
+#define FADT_FLAGS      112
+#define FADT_X_DSDT     140
+#define FADT_SLEEP      244
+#define HW_REDUCED      (1u << 20)
+#define GAS_MEMORY      0
+#define MADT_IOAPIC     1
+#define EVENT_POWER     2
+#define POWER_OFF_SPINS 1000000
+#define SLEEP_S5        (5 << 2 | 1 << 5)
 
 struct __attribute__((packed)) table {
 	char signature[4];
@@ -132,8 +133,11 @@ NORETURN void plat_exit(int code)
 		outl(DEBUG_EXIT, (uint32_t)code & 127);
 		say("stopped with code %d; no isa-debug-exit device to tell it\n", code);
 	} else {
-		if (acpi.sleep_control)
+		if (acpi.sleep_control) {
 			*(volatile uint8_t *)acpi.sleep_control = SLEEP_S5;
+			for (unsigned i = 0; i < POWER_OFF_SPINS; i++)
+				cpu_pause(); /* the monitor needs a moment */
+		}
 		/* No power switch: a triple fault resets, and -no-reboot makes that the end. */
 		__asm__ volatile("lidt %0; ud2" : : "m"(no_idt));
 	}

@@ -136,13 +136,18 @@ static int from_bcd(uint8_t v, bool binary)
 	return binary ? v : (v >> 4) * 10 + (v & 15);
 }
 
-/* Whole seconds, or -1: no clock, or it is in the middle of a step. */
+static bool cmos_there(void)
+{
+	return cmos(0x0b) != 0xff;
+}
+
+/* Whole seconds, or -1: it is in the middle of a step. */
 static int64_t cmos_seconds(void)
 {
 	uint8_t mode = cmos(0x0b);
 	bool binary = mode & 4;
 
-	if (mode == 0xff || cmos(0x0a) & 0x80)
+	if (cmos(0x0a) & 0x80)
 		return -1;
 	uint8_t hour = cmos(4);
 	struct os_date d = {
@@ -166,6 +171,8 @@ int64_t plat_wall_ns(void)
 	int64_t wall = wall_at + (int64_t)now;
 
 	if (wall_checked && now - wall_checked < (uint64_t)RECHECK_NS)
+		return wall;
+	if (!cmos_there()) /* then it is 1970 until somebody tells better */
 		return wall;
 	int64_t sec = cmos_seconds();
 	while (sec < 0 && plat_mono_ns() - now < CMOS_WAIT_NS)

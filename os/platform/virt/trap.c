@@ -39,7 +39,7 @@ void trap_handle(struct trap_frame *f);
 
 static struct tss tss;
 static struct gate idt[256];
-static uint8_t early_stacks[3][4096] __attribute__((aligned(16)));
+static uint8_t early_stacks[3][PAGE] __attribute__((aligned(PAGE))); /* until trap_stacks */
 static bool panicking;
 static uint64_t filling; /* where the code stood whose page is being filled; 0: none */
 
@@ -106,6 +106,7 @@ void trap_stacks(void)
 		for (size_t at = 0; at < IST_STACK; at += PAGE)
 			*(volatile char *)(low + at) = 0; /* a fault here could not be served */
 		tss.ist[i] = (uint64_t)low + IST_STACK;
+		page_put((uint64_t)early_stacks[i]);
 	}
 }
 

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-OS_MANIFEST("boot-store 0.1 disks=1 memory_mb=10")
+OS_MANIFEST("boot-store 0.1 disks=1 memory_mb=8")
 
 #define CHECK(what) \
 	do { \
@@ -23,7 +23,7 @@ OS_MANIFEST("boot-store 0.1 disks=1 memory_mb=10")
 		} \
 	} while (0)
 
-#define BLOBS    768
+#define BLOBS    512
 #define BYTES    (48 << 10)
 #define PER_EDIT 16
 

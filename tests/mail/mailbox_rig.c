@@ -3,7 +3,10 @@
 
 #include "tests/fake/disk.h"
 
-#define DISK_BYTES (256u << 20)
+struct run {
+	void (*body)(struct rig *);
+	unsigned disk_mb;
+};
 
 static void rig_open(struct rig *r)
 {
@@ -21,24 +24,26 @@ static void rig_close(struct rig *r)
 
 static int rig_main(void *arg)
 {
+	struct run *run = arg;
 	struct rig r = { 0 };
-	struct fake_disk *f = fake_disk_new(DISK_BYTES);
+	struct fake_disk *f = fake_disk_new((uint64_t)run->disk_mb << 20);
 	cr_assert(f != NULL);
 	r.disk = &f->d;
 	r.driver = *mail_driver();
 	arena_init(&r.arena, 256u << 20);
 	cr_ok(store_format(r.disk));
 	rig_open(&r);
-	((void (*)(struct rig *))(uintptr_t)arg)(&r);
+	run->body(&r);
 	rig_close(&r);
 	arena_free(&r.arena);
 	os_disk_close(r.disk);
 	return 7;
 }
 
-void rig_run(void (*body)(struct rig *))
+void rig_run(void (*body)(struct rig *), unsigned disk_mb)
 {
-	cr_assert_eq(os_run(rig_main, (void *)(uintptr_t)body), 7);
+	struct run run = { body, disk_mb };
+	cr_assert_eq(os_run(rig_main, &run), 7);
 }
 
 void rig_reopen(struct rig *r)

@@ -9,11 +9,12 @@
 #include <criterion/criterion.h>
 
 /* Each body runs as the first fiber with a rig of its own, opened for "alice". */
-#define MAIL_TEST(name, ...) \
+#define MAIL_TEST(name, ...) MAIL_TEST_ON(256, name, ##__VA_ARGS__)
+#define MAIL_TEST_ON(disk_mb, name, ...) \
 	static void name##_body(struct rig *r); \
 	Test(mailbox, name, ##__VA_ARGS__) \
 	{ \
-		rig_run(name##_body); \
+		rig_run(name##_body, disk_mb); \
 	} \
 	static void name##_body(struct rig *r)
 
@@ -25,7 +26,7 @@ struct rig {
 	struct mail_account *a;
 	struct arena arena;
 };
-void rig_run(void (*body)(struct rig *));
+void rig_run(void (*body)(struct rig *), unsigned disk_mb);
 void rig_reopen(struct rig *r);
 void rig_rebuild(struct rig *r); /* reopens with every derived row dropped */
 void rig_verify(struct rig *r);  /* the store finds no fault */

@@ -6,9 +6,6 @@
 #include "tests/mail/mailbox_rig.h"
 #include "tests/fake/disk.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #define SESSIONS 6
 #define APPENDS  2000
 
@@ -204,6 +201,10 @@ static bool holds(struct client *c, struct mail_box *b)
 static bool survives(struct client *c)
 {
 	struct fake_disk *after = fake_disk_cut(c->disk, &c->seed);
+	if (c->disk->ignores_flush) {
+		memcpy(after->live, c->disk->durable, after->d.size_bytes);
+		memcpy(after->durable, c->disk->durable, after->d.size_bytes);
+	}
 	struct rig cut = { .disk = &after->d, .driver = c->r->driver };
 	struct mail_box *b;
 	bool ok = store_open(&cut.s, cut.disk, &cut.driver) == 0;
@@ -283,7 +284,7 @@ static void run_client(struct rig *r, bool flushes, struct client *c)
 }
 
 /* Catches: an acknowledgement that does not wait for the flush of its group. */
-MAIL_TEST(power_cut_after_acknowledgement, .timeout = 120)
+MAIL_TEST_ON(12, power_cut_after_acknowledgement, .timeout = 120)
 {
 	static struct client c;
 	run_client(r, true, &c);
@@ -291,24 +292,11 @@ MAIL_TEST(power_cut_after_acknowledgement, .timeout = 120)
 	cr_expect_eq(c.faults, 0);
 }
 
-static void cuts_without_flushes(struct rig *r)
+/* Catches a check that cannot fail. The disk then keeps nothing written since, or LMDB would fall
+ * over the pieces. */
+MAIL_TEST_ON(12, power_cut_is_noticed_without_flushes, .timeout = 120)
 {
 	static struct client c;
 	run_client(r, false, &c);
-	_exit(c.faults > 0 ? 3 : 0);
-}
-
-/* Such a disk may be damaged in ways that end the program, so another one looks. */
-Test(mailbox, power_cut_is_noticed_without_flushes, .timeout = 120)
-{
-	int status;
-	pid_t pid = fork();
-	cr_assert_geq(pid, 0);
-	if (pid == 0) {
-		cr_assert(freopen("/dev/null", "w", stderr) != NULL);
-		rig_run(cuts_without_flushes);
-		_exit(0);
-	}
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_expect(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) != 0));
+	cr_expect_gt(c.faults, 0);
 }

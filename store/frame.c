@@ -71,7 +71,7 @@ int frame_raw(struct str *out, struct store *s, uint64_t content, uint32_t n)
 /* `raw` inflates to exactly `n` bytes; `last`: its final block is in it. */
 int inflate_whole(z_stream *z, uint8_t *out, size_t n, struct str raw, bool last)
 {
-	uint8_t spare;
+	static uint8_t spare;
 	int rc;
 
 	inflateReset(z);

@@ -229,8 +229,10 @@ static void settle(struct store *s, struct group *g)
 		pending_forget(s, &id);
 	}
 	for (struct gref *r = g->grefs; r; r = r->next)
-		for (struct watch *w = r->moved ? s->watches : NULL; w; w = w->next)
+		for (struct watch *w = r->moved ? s->watches : NULL, *next; w; w = next) {
+			next = w->next; /* a watcher may leave when called */
 			w->fn(w->ctx, r->name, r->has_commit ? &r->commit : NULL);
+		}
 }
 
 void group_write(struct store *s)

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <lmdb.h>
 
+#define KEY_MAX 511 /* as LMDB is built */
+
 static const char *const names[KV_TABLES] = { "obj", "frame", "sys", "local", "row" };
 
 struct kv {
@@ -19,6 +21,7 @@ struct kv {
 	MDB_txn *read;
 	MDB_txn *write;
 	MDB_dbi dbi[KV_TABLES];
+	uint64_t batches; /* made durable so far */
 	bool failed;
 };
 
@@ -197,9 +200,28 @@ int kv_last(struct str *key, struct kv *kv, enum kv_table t)
 	return fail(rc);
 }
 
+/* The first key after `here`, once the reader has moved on under an open cursor. */
+static int seek_again(
+	MDB_cursor **c, MDB_val *k, MDB_val *v, struct kv *kv, enum kv_table t, struct str here)
+{
+	int rc;
+
+	mdb_cursor_close(*c);
+	*c = NULL;
+	rc = mdb_cursor_open(kv->read, kv->dbi[t], c);
+	if (rc)
+		return rc;
+	*k = val(here);
+	rc = mdb_cursor_get(*c, k, v, MDB_SET_RANGE);
+	if (!rc && str_eq(str_val(*k), here))
+		rc = mdb_cursor_get(*c, k, v, MDB_NEXT);
+	return rc;
+}
+
 int kv_scan(
 	struct kv *kv, enum kv_table t, struct str prefix, struct str from, kv_fn *fn, void *ctx)
 {
+	char here[KEY_MAX];
 	struct str start = str_cmp(from, prefix) > 0 ? from : prefix;
 	MDB_cursor *c;
 	MDB_val k = val(start), v;
@@ -208,12 +230,20 @@ int kv_scan(
 	if (rc)
 		return fail(rc);
 	rc = mdb_cursor_get(c, &k, &v, start.n ? MDB_SET_RANGE : MDB_FIRST);
-	while (!rc && err >= 0 && str_starts(str_val(k), prefix)) {
+	while (!rc && str_starts(str_val(k), prefix)) {
+		uint64_t batches = kv->batches;
+		size_t n = k.mv_size;
+		memcpy(here, k.mv_data, n);
 		err = fn(ctx, str_val(k), str_val(v));
-		if (err >= 0)
+		if (err < 0)
+			break;
+		if (batches == kv->batches)
 			rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+		else /* fn waited, or wrote */
+			rc = seek_again(&c, &k, &v, kv, t, str_n(here, n));
 	}
-	mdb_cursor_close(c);
+	if (c)
+		mdb_cursor_close(c);
 	if (err < 0)
 		return err;
 	return rc && rc != MDB_NOTFOUND ? fail(rc) : 0;
@@ -272,6 +302,7 @@ int kv_commit(struct kv *kv)
 	}
 	if (rc)
 		return fail(rc);
+	kv->batches++;
 	mdb_txn_reset(kv->read);
 	rc = mdb_txn_renew(kv->read);
 	if (rc)

@@ -161,7 +161,7 @@ static int raw_set(struct store_edit *e, struct node *n, struct str name, uint32
 	struct tcur c = { n->raw, n->n, 0 };
 	struct tent t;
 	char text[16];
-	size_t at = n->n, room, text_n;
+	size_t at, room, text_n;
 	int err;
 
 	err = tree_get(&t, node_raw(n), name);
@@ -265,6 +265,7 @@ int node_write(struct store_oid *id, bool *empty, struct store_edit *e, struct n
 		if (n == top)
 			break;
 		n = n->parent;
+		os_assert(n);
 	}
 	*id = top->id;
 	*empty = top->n == 0;

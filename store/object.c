@@ -164,6 +164,18 @@ int view_open(struct view *v, struct store *s, const struct store_oid *id, int t
 	return err;
 }
 
+int view_keep(struct view *v)
+{
+	if (v->heap || v->obj)
+		return 0;
+	v->heap = malloc(v->n ? v->n : 1);
+	if (!v->heap)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	memcpy(v->heap, v->p, v->n);
+	v->p = v->heap;
+	return 0;
+}
+
 void view_end(struct view *v)
 {
 	free(v->heap);

@@ -117,7 +117,8 @@ struct store_commit {
 };
 MUST_CHECK int store_commit_get(
 	struct store_commit *out, struct arena *a, struct store *s, const struct store_oid *id);
-/* Full or unambiguous abbreviated (>= 4 digits) object id, or a ref, or REF~N: the commit meant. */
+/* Full or unambiguous abbreviated (>= 4 digits) commit id, or a ref (refs/ or refs/heads/ may be left
+ * out), each with ~N: the commit meant. ERR_CONFLICT: the digits begin several commits. */
 MUST_CHECK int store_resolve(struct store_oid *out, struct store *s, struct str text);
 
 /* ---- trees ---- */
@@ -126,7 +127,8 @@ struct store_entry {
 	struct store_oid oid;
 	enum store_kind kind;
 };
-/* The entry at `path` ("" is the tree itself); ERR_NOENT. */
+/* The entry at `path` ("" is the tree itself); ERR_NOENT. An object id is also found before it is
+ * durable: a finished spool, or what the edit under way has put. */
 MUST_CHECK int store_find(
 	struct store_entry *out, struct store *s, const struct store_oid *tree, struct str path);
 typedef int store_list_fn(
@@ -149,7 +151,7 @@ MUST_CHECK int store_blob_size(uint64_t *size_bytes, struct store *s, const stru
 /* The whole blob in the arena; ERR_LIMIT over `max`. */
 MUST_CHECK int store_blob_all(
 	struct str *out, struct arena *a, struct store *s, const struct store_oid *id, size_t max);
-/* Part of a blob, any size in bounded memory: *n bytes from `offset`, less than `cap` only at the
+/* ERR_CORRUPT when the bytes do not add up (checksums; verify compares ids as well). Part of a blob, any size in bounded memory: *n bytes from `offset`, less than `cap` only at the
  * end. */
 MUST_CHECK int store_blob_read(size_t *n, struct store *s, const struct store_oid *id,
 	uint64_t offset, void *p, size_t cap);
@@ -179,7 +181,9 @@ MUST_CHECK int store_edit_find(struct store_entry *out, struct store_edit *e, st
 MUST_CHECK int store_edit_list(struct store_edit *e, struct str path, store_list_fn *fn, void *ctx);
 MUST_CHECK int store_edit_bytes(
 	struct str *out, struct arena *a, struct store_edit *e, struct str path, size_t max);
-/* Changing. Missing folders are made; folders left empty go. ERR_BAD names a path git forbids. */
+/* Changing. Missing folders are made; folders left empty go. ERR_BAD names a path git forbids,
+ * ERR_EXIST: a file stands where a folder is wanted, or the reverse; ERR_LIMIT: over 16 MiB in one
+ * edit. A blob over 64 KiB goes to disk at once (BLOCKS), not durably before the commit. */
 MUST_CHECK int store_edit_put(struct store_edit *e, struct str path,
 	const struct store_oid *blob_or_tree, enum store_kind kind);
 MUST_CHECK int store_edit_put_bytes(struct store_edit *e, struct str path, struct str bytes);
@@ -207,7 +211,7 @@ MUST_CHECK int store_local_get(
 MUST_CHECK int store_row_get(
 	struct str *out, struct arena *a, struct store *s, struct str key); /* ERR_NOENT */
 /* In key order, keys starting with `prefix` and >= `from` (STR_NONE: all); < 0 from fn stops and is
- * returned. */
+ * returned. fn may BLOCK or write; what it was given is then no longer valid. */
 typedef int store_kv_fn(
 	void *ctx, struct str key, struct str value); /* both borrowed during the call */
 MUST_CHECK int store_local_scan(
@@ -219,6 +223,7 @@ MUST_CHECK int store_row_scan(
 /*
  * Commits from `from` backwards by first parent, newest first; with a path, only those that changed
  * what stands there. Ends when fn returns < 0 (returned, except ERR_CLOSED: taken as "enough", 0).
+ * BLOCKS (yields now and then; fn may BLOCK as well).
  */
 typedef int store_log_fn(void *ctx, const struct store_commit *c);
 MUST_CHECK int store_log(struct store *s, const struct store_oid *from, struct str path,

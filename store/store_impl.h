@@ -161,6 +161,8 @@ struct view {
 MUST_CHECK int view_open(
 	struct view *v, struct store *s, const struct store_oid *id, int type, size_t max);
 void view_end(struct view *v);
+/* Copies what lies in the disk's map: then others may run while the view is open. */
+MUST_CHECK int view_keep(struct view *v);
 struct head { /* of an object, however it is kept */
 	int type;
 	uint64_t size;

@@ -210,7 +210,9 @@ int store_list(struct store *s, const struct store_oid *tree, struct str after, 
 
 	if (err < 0)
 		return err;
-	err = tree_list(str_n(v.p, v.n), after, fn, ctx);
+	err = view_keep(&v); /* fn may write, or wait */
+	if (err >= 0)
+		err = tree_list(str_n(v.p, v.n), after, fn, ctx);
 	view_end(&v);
 	return err;
 }

@@ -162,8 +162,7 @@ build/$1/tests/$2: $(call obj,$1,$(wildcard tests/$2/*.c) $(unit_common) $(unit_
 	$$(call link_unix,-Wl$$(comma)--exclude-libs$$(comma)ALL -lcriterion)
 endef
 $(foreach m,unix-rel unix-asan,$(foreach t,$(test_modules),$(eval $(call unit_rules,$m,$t))))
-all_libs := $(filter-out provisioner,$(LIBS))
-fuzz_libs = $(foreach l,$(all_libs),$(if $(src.$l.unix),build/$1/lib$l.a))
+fuzz_libs = $(foreach l,$(LIBS),$(if $(src.$l.unix),build/$1/lib$l.a))
 build/unix-asan/fuzz_%: build/unix-asan/obj/tests/fuzz/fuzz_%.o build/unix-asan/obj/tests/fuzz/main.o $(call fuzz_libs,unix-asan)
 	$(call link_unix,$(GC))
 build/unix-fuzz/fuzz_%: build/unix-fuzz/obj/tests/fuzz/fuzz_%.o $(call fuzz_libs,unix-fuzz)

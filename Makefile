@@ -7,8 +7,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
-MAKEFLAGS += -j$(shell nproc) --output-sync=target
+MAKEFLAGS += -j$(shell nproc)
 endif
+# Whole lines per file while compiling; what tests and the running appliance say comes at once.
+BUILD = $(MAKE) --output-sync=target
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 CC    := gcc
@@ -180,37 +182,37 @@ setup: ## install the Debian packages and fetch the sources that are missing
 
 build: ## build both targets and the allod command
 	@third_party/setup build
-	@$(MAKE) all
+	@$(BUILD) all
 
 run: ## start the mail appliance (TARGET=virt or unix) and say how to use it
 	@third_party/setup run
-	@$(MAKE) all
+	@$(BUILD) all
 	@exec build/allod run --target $(TARGET) alice@example.org
 
 check: ## build and test everything; the last line is `N passed, M failed`
 	@third_party/setup check
-	@$(MAKE) tests
+	@$(BUILD) tests
 	@tests/run
 
 soak: ## the long tests: kills, power cuts, ten thousand connections
 	@third_party/setup check
-	@$(MAKE) tests
+	@$(BUILD) tests
 	@tests/run soak
 
 fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60); finds go to build/fuzz
 	@third_party/setup fuzz
-	@$(MAKE) $(fuzz_names:%=build/unix-fuzz/%)
+	@$(BUILD) $(fuzz_names:%=build/unix-fuzz/%)
 	@for f in $(fuzz_names:fuzz_%=%); do mkdir -p build/fuzz/$$f; echo "fuzz $$f"; build/unix-fuzz/fuzz_$$f -verbosity=0 \
 		-print_final_stats=1 -max_total_time=$(or $(FUZZ_SEC),60) -artifact_prefix=build/fuzz/$$f- \
 		build/fuzz/$$f tests/fuzz/seeds/$$f; done
 
 bench: ## benchmarks against named peers
 	@third_party/setup check
-	@$(MAKE) all
+	@$(BUILD) all
 	@bench/run
 
 size: ## name and bytes of each stripped image
-	@$(MAKE) $(virt_programs) >&2
+	@$(BUILD) $(virt_programs) >&2
 	@for f in $(virt_programs); do echo "$$(basename $$f .img) $$(stat -c %s $$f)"; done
 
 format: ## lay out our C as .clang-format says

@@ -10,7 +10,7 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 # Whole lines per file while compiling; what tests and the running appliance say comes at once.
-BUILD = $(MAKE) --output-sync=target
+SYNC := --output-sync=target
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 CC    := gcc
@@ -182,37 +182,37 @@ setup: ## install the Debian packages and fetch the sources that are missing
 
 build: ## build both targets and the allod command
 	@third_party/setup build
-	@$(BUILD) all
+	@$(MAKE) $(SYNC) all
 
 run: ## start the mail appliance (TARGET=virt or unix) and say how to use it
 	@third_party/setup run
-	@$(BUILD) all
+	@$(MAKE) $(SYNC) all
 	@exec build/allod run --target $(TARGET) alice@example.org
 
 check: ## build and test everything; the last line is `N passed, M failed`
 	@third_party/setup check
-	@$(BUILD) tests
+	@$(MAKE) $(SYNC) tests
 	@tests/run
 
 soak: ## the long tests: kills, power cuts, ten thousand connections
 	@third_party/setup check
-	@$(BUILD) tests
+	@$(MAKE) $(SYNC) tests
 	@tests/run soak
 
 fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60); finds go to build/fuzz
 	@third_party/setup fuzz
-	@$(BUILD) $(fuzz_names:%=build/unix-fuzz/%)
+	@$(MAKE) $(SYNC) $(fuzz_names:%=build/unix-fuzz/%)
 	@for f in $(fuzz_names:fuzz_%=%); do mkdir -p build/fuzz/$$f; echo "fuzz $$f"; build/unix-fuzz/fuzz_$$f -verbosity=0 \
 		-print_final_stats=1 -max_total_time=$(or $(FUZZ_SEC),60) -artifact_prefix=build/fuzz/$$f- \
 		build/fuzz/$$f tests/fuzz/seeds/$$f; done
 
 bench: ## benchmarks against named peers
 	@third_party/setup check
-	@$(BUILD) all
+	@$(MAKE) $(SYNC) all
 	@bench/run
 
 size: ## name and bytes of each stripped image
-	@$(BUILD) $(virt_programs) >&2
+	@$(MAKE) $(SYNC) $(virt_programs) >&2
 	@for f in $(virt_programs); do echo "$$(basename $$f .img) $$(stat -c %s $$f)"; done
 
 format: ## lay out our C as .clang-format says

@@ -2,7 +2,7 @@
 /*
  * Monotonic time is the TSC, its rate taken from the hypervisor when it tells, else measured
  * against the interval timer for two milliseconds; the wait is bounded in TSC cycles, so a
- * missing timer costs a few milliseconds and the rate of the APIC timer is taken as 1 GHz.
+ * missing timer costs a few milliseconds, and then the APIC timer's usual rate is believed.
  *
  * Wall time is the CMOS clock, carried on by the TSC and compared again every 16 seconds: so
  * neither a badly measured rate nor a host that slept makes it wrong for long.
@@ -16,6 +16,9 @@
 #define PIT_GATE     0x61
 #define PIT_CHANNEL2 0x42
 #define PIT_COMMAND  0x43
+#define LOOKS        4
+#define MEASURES     4
+#define APIC_NS      16ul /* 1 GHz, divided by 16 (irq.c) */
 #define RECHECK_NS   (16 * OS_SEC)
 #define CMOS_WAIT_NS 3000000u /* a step of the CMOS clock takes less */
 
@@ -78,6 +81,31 @@ static uint16_t pit_count(void)
 	return (uint16_t)(low | inb(PIT_CHANNEL2) << 8);
 }
 
+struct look {
+	uint64_t tsc;
+	uint32_t apic;
+	uint16_t pit;
+};
+
+/* All three clocks at one moment: of a few looks the quickest, as the host may take its time. */
+static struct look look(void)
+{
+	struct look best = { 0 };
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < LOOKS; i++) {
+		uint64_t from = rdtsc();
+		struct look l = { .pit = pit_count(), .apic = irq_timer_count() };
+		uint64_t took = rdtsc() - from;
+		l.tsc = from + took / 2;
+		if (took < least) {
+			least = took;
+			best = l;
+		}
+	}
+	return best;
+}
+
 /* Count TSC and APIC timer against the interval timer. False when that does not move. */
 static bool measure(uint64_t *cycles, uint32_t *apic, uint64_t *ns)
 {
@@ -86,18 +114,44 @@ static bool measure(uint64_t *cycles, uint32_t *apic, uint64_t *ns)
 	outb(PIT_CHANNEL2, 0xff);
 	outb(PIT_CHANNEL2, 0xff);
 
-	uint16_t from = pit_count(), gone = 0;
-	uint64_t tsc = rdtsc();
-	uint32_t timer = irq_timer_count();
-	while (gone < PIT_SAMPLE) {
-		gone = (uint16_t)(from - pit_count());
-		*cycles = rdtsc() - tsc;
-		if (*cycles > CYCLES_MAX)
+	struct look from = look();
+	while ((uint16_t)(from.pit - pit_count()) < PIT_SAMPLE)
+		if (rdtsc() - from.tsc > CYCLES_MAX)
 			return false;
+	struct look to = look();
+	*cycles = to.tsc - from.tsc;
+	*apic = from.apic - to.apic;
+	*ns = (uint16_t)(from.pit - to.pit) * OS_SEC / PIT_HZ;
+	return *apic;
+}
+
+/*
+ * Measured, and agreeing with an APIC timer of the usual rate; where it never does, that timer
+ * has another rate, or the interval timer wrapped because the host let us stand for long.
+ */
+static bool measure_well(uint64_t *cycles, uint32_t *apic, uint64_t *ns)
+{
+	for (unsigned i = 0; i < MEASURES; i++) {
+		if (!measure(cycles, apic, ns))
+			return false;
+		uint64_t told = *apic * APIC_NS, off = told > *ns ? told - *ns : *ns - told;
+		if (off < *ns / 16)
+			return true;
 	}
-	*apic = timer - irq_timer_count();
-	*ns = gone * OS_SEC / PIT_HZ;
 	return true;
+}
+
+/* Without interval timer: by the APIC timer, which every monitor runs at the same rate. */
+static void measure_by_apic(void)
+{
+	uint64_t tsc = rdtsc(), cycles;
+	uint32_t timer = irq_timer_count(), gone;
+
+	do {
+		gone = timer - irq_timer_count();
+		cycles = rdtsc() - tsc;
+	} while (gone * APIC_NS < 2 * OS_MS && cycles < CYCLES_MAX);
+	set_rate(cycles, gone ? gone * APIC_NS : cycles / 2);
 }
 
 void clock_init(void)
@@ -107,22 +161,15 @@ void clock_init(void)
 	bool told = rate_from_hypervisor();
 
 	tsc_at_boot = rdtsc();
-	if (told || !measure(&cycles, &apic, &ns) || !apic) {
-		if (!told) { /* against the APIC timer, which every monitor runs at 1 GHz / 16 */
-			uint64_t tsc = rdtsc();
-			uint32_t timer = irq_timer_count();
-			while (rdtsc() - tsc < CYCLES_MAX / 16)
-				;
-			apic = timer - irq_timer_count();
-			set_rate(CYCLES_MAX / 16, apic ? apic * 16ul : CYCLES_MAX / 32);
-		}
-		apic = 62500;
-		ns = 1000000;
-	} else {
+	if (!told && measure_well(&cycles, &apic, &ns)) {
 		set_rate(cycles, ns);
+	} else {
+		if (!told)
+			measure_by_apic();
+		apic = OS_MS / APIC_NS;
+		ns = OS_MS;
 	}
 	irq_timer_calibrate(apic, ns);
-	wall_checked = 0;
 }
 
 static uint8_t cmos(uint8_t index)

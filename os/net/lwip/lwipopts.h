@@ -91,15 +91,18 @@
 #define LWIP_TCP_TIMESTAMPS        0
 #define LWIP_TCP_KEEPALIVE         1
 #define TCP_MSL                    10000 /* ms */
-#define LWIP_TCP_RTO_TIME          1000 /* ms, the first one (RFC 6298) */
+#define LWIP_TCP_RTO_TIME          1000  /* ms, the first one (RFC 6298) */
 #define TCP_MAXRTX                 9     /* about two minutes; it bounds what orphans hold */
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG 128
 #define SO_REUSE                   1
 #define LWIP_CALLBACK_API          1
 /* RFC 6528; os/net/lwip has the function. */
-#define LWIP_HOOK_TCP_ISN  os_lwip_isn
-#define LWIP_HOOK_FILENAME "arch/hooks.h"
+#define LWIP_HOOK_TCP_ISN os_lwip_isn
+/* A new connection takes the place of one in TIME_WAIT; os/net/lwip/timewait.c. */
+#define LWIP_HOOK_IP4_INPUT os_lwip_ip4_input
+#define LWIP_HOOK_IP6_INPUT os_lwip_ip6_input
+#define LWIP_HOOK_FILENAME  "arch/hooks.h"
 
 #define LWIP_STATS         1
 #define LWIP_STATS_DISPLAY 0

@@ -3,7 +3,7 @@
 
 #define PIECE      4096
 #define YIELD_WORK (256 * 1024) /* bytes read, or a thousand messages looked at, between yields */
-#define PART_MAX   (256 * 1024)
+#define PART_MAX   (2 * 1024 * 1024)
 #define ROW_WORK   256
 
 void imap_match_begin(struct imap_match *x, struct imap *c, const struct imap_query *q)
@@ -56,16 +56,33 @@ static void count_fields(struct imap_match *x, struct str block)
 		x->fields[x->field_count++] = (struct imap_field){ name, value, STR_NONE };
 }
 
+static void load_summary(struct imap_match *x)
+{
+	struct imap_rd rd;
+	if (x->have_summary)
+		return;
+	x->have_summary = true;
+	x->summary = (struct mail_summary){ 0 };
+	x->envelope = (struct imap_envelope){ 0 };
+	int err = mail_summary(&x->summary, &x->c->scratch, x->c->view.box, &x->m);
+	if (err < 0) {
+		fail(x, err);
+		return;
+	}
+	imap_rd_init(&rd, x->summary.envelope, &x->c->scratch);
+	imap_envelope_read(&x->envelope, &rd);
+	if (rd.why)
+		fail(x, err_set(ERR_LIMIT, "an envelope is too large to search"));
+}
+
 static void load_header(struct imap_match *x)
 {
-	struct mail_summary sum;
 	struct str block = STR_NONE;
 	if (x->have_header)
 		return;
 	x->have_header = true;
-	int err = mail_summary(&sum, &x->c->scratch, x->c->view.box, &x->m);
-	if (err == 0)
-		err = imap_load(&block, x->c, &x->m, 0, sum.header_bytes);
+	load_summary(x);
+	int err = imap_load(&block, x->c, &x->m, 0, x->summary.header_bytes);
 	if (err < 0)
 		fail(x, err);
 	else
@@ -120,24 +137,34 @@ static bool match_header(struct imap_match *x, const struct imap_key *k)
 	return false;
 }
 
+static bool match_envelope(struct imap_match *x, const struct imap_key *k)
+{
+	enum imap_envelope_field f = (enum imap_envelope_field)k->num;
+	struct buf b;
+	load_summary(x);
+	if (!x->envelope.field[f].p || !k->text.n)
+		return x->envelope.field[f].p != NULL;
+	arena_reset(&x->part);
+	buf_init(&b, &x->part);
+	imap_envelope_text(&b, &x->part, &x->envelope, f);
+	if (b.err < 0)
+		fail(x, err_set(ERR_LIMIT, "a header is too large to search"));
+	return b.err == 0 && b.p && str_find(buf_str(&b), k->text) >= 0;
+}
+
 static bool match_sent(struct imap_match *x, const struct imap_key *k)
 {
 	int64_t sec, day;
 	int zone;
-	load_header(x);
-	for (size_t i = 0; i < x->field_count; i++) {
-		struct imap_field *f = &x->fields[i];
-		if (!str_ieq(f->name, STR("Date")))
-			continue;
-		if (mime_date(&sec, &zone, f->value) < 0)
-			return false;
-		sec += (int64_t)zone * 60;
-		day = sec >= 0 ? sec / 86400 : -((-sec + 86399) / 86400);
-		return k->op == IMAP_KEY_SENTBEFORE ? day < k->num
-			: k->op == IMAP_KEY_SENTON  ? day == k->num
-						    : day >= k->num;
-	}
-	return false;
+	load_summary(x);
+	struct str date = x->envelope.field[IMAP_ENVELOPE_DATE];
+	if (!date.p || mime_date(&sec, &zone, date) < 0)
+		return false;
+	sec += (int64_t)zone * 60;
+	day = sec >= 0 ? sec / 86400 : -((-sec + 86399) / 86400);
+	return k->op == IMAP_KEY_SENTBEFORE ? day < k->num
+		: k->op == IMAP_KEY_SENTON  ? day == k->num
+					    : day >= k->num;
 }
 
 static void search_head(struct imap_match *x, size_t needle)
@@ -302,6 +329,7 @@ static bool match_key(struct imap_match *x, const struct imap_key *k)
 	case IMAP_KEY_SMALLER: return x->m.size_bytes < k->num;
 	case IMAP_KEY_YOUNGER: return x->m.internal_sec >= x->now_sec - k->num;
 	case IMAP_KEY_OLDER: return x->m.internal_sec <= x->now_sec - k->num;
+	case IMAP_KEY_ENVELOPE: return match_envelope(x, k);
 	case IMAP_KEY_HEADER: return match_header(x, k);
 	case IMAP_KEY_SENTBEFORE:
 	case IMAP_KEY_SENTON:
@@ -323,9 +351,9 @@ int imap_match(bool *yes, struct imap_match *x, size_t row)
 	}
 	if (!imap_live(&x->m, x->c, row))
 		return 0;
-	if (x->have_header || x->have_body)
+	if (x->have_summary || x->have_body)
 		arena_reset(&x->c->scratch);
-	x->have_header = x->have_body = false;
+	x->have_summary = x->have_header = x->have_body = false;
 	x->field_count = x->in_body_count = 0;
 	memset(x->in_head, 0, sizeof(x->in_head));
 	memset(x->in_body, 0, sizeof(x->in_body));

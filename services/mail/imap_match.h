@@ -12,6 +12,7 @@
 #define SERVICES_MAIL_IMAP_MATCH_H
 
 #include "services/mail/imap_body.h"
+#include "services/mail/imap_envelope.h"
 #include "services/mail/imap_query.h"
 
 struct imap_field {
@@ -28,7 +29,9 @@ struct imap_match {
 	/* of the message at hand */
 	size_t row;
 	struct mail_msg m;
-	bool have_header, have_body;
+	bool have_summary, have_header, have_body;
+	struct mail_summary summary;
+	struct imap_envelope envelope;
 	struct imap_field *fields;
 	size_t field_count;
 	bool in_head[IMAP_NEEDLES_MAX], in_body[IMAP_NEEDLES_MAX];

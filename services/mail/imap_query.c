@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/mail/imap_query.h"
+#include "services/mail/imap_envelope.h"
 #include "services/mail/mailbox.h"
 #include "services/mail/mime.h"
 
@@ -9,7 +10,7 @@ enum argument {
 	NO_FLAG,
 	KEYWORD,
 	NO_KEYWORD,
-	FIELD, /* of this name */
+	FIELD, /* of the envelope */
 	HEADER,
 	NEEDLE,
 	DATE,
@@ -25,18 +26,18 @@ static const struct {
 	const char *name;
 	enum argument argument;
 	enum imap_key_op op;
-	uint32_t flag;
+	uint32_t flag; /* or field */
 } keys[] = {
 	{ "ALL", NONE, IMAP_KEY_AND, 0 },
 	{ "ANSWERED", FLAG, 0, MAIL_ANSWERED },
-	{ "BCC", FIELD, 0, 0 },
+	{ "BCC", FIELD, 0, IMAP_ENVELOPE_BCC },
 	{ "BEFORE", DATE, IMAP_KEY_BEFORE, 0 },
 	{ "BODY", NEEDLE, IMAP_KEY_BODY, 0 },
-	{ "CC", FIELD, 0, 0 },
+	{ "CC", FIELD, 0, IMAP_ENVELOPE_CC },
 	{ "DELETED", FLAG, 0, MAIL_DELETED },
 	{ "DRAFT", FLAG, 0, MAIL_DRAFT },
 	{ "FLAGGED", FLAG, 0, MAIL_FLAGGED },
-	{ "FROM", FIELD, 0, 0 },
+	{ "FROM", FIELD, 0, IMAP_ENVELOPE_FROM },
 	{ "HEADER", HEADER, 0, 0 },
 	{ "KEYWORD", KEYWORD, 0, 0 },
 	{ "LARGER", SIZE, IMAP_KEY_LARGER, 0 },
@@ -53,9 +54,9 @@ static const struct {
 	{ "SENTSINCE", DATE, IMAP_KEY_SENTSINCE, 0 },
 	{ "SINCE", DATE, IMAP_KEY_SINCE, 0 },
 	{ "SMALLER", SIZE, IMAP_KEY_SMALLER, 0 },
-	{ "SUBJECT", FIELD, 0, 0 },
+	{ "SUBJECT", FIELD, 0, IMAP_ENVELOPE_SUBJECT },
 	{ "TEXT", NEEDLE, IMAP_KEY_TEXT, 0 },
-	{ "TO", FIELD, 0, 0 },
+	{ "TO", FIELD, 0, IMAP_ENVELOPE_TO },
 	{ "UID", UIDS, 0, 0 },
 	{ "UNANSWERED", NO_FLAG, 0, MAIL_ANSWERED },
 	{ "UNDELETED", NO_FLAG, 0, MAIL_DELETED },
@@ -72,7 +73,7 @@ static int op_cost(enum imap_key_op op)
 {
 	if (op >= IMAP_KEY_BODY)
 		return 100;
-	return op >= IMAP_KEY_HEADER ? 10 : 1;
+	return op == IMAP_KEY_HEADER ? 20 : op >= IMAP_KEY_ENVELOPE ? 10 : 1;
 }
 
 static struct imap_key *make(struct imap_query *q, struct imap_rd *rd, enum imap_key_op op)
@@ -155,18 +156,27 @@ static struct str folded(struct imap_rd *rd)
 	return b.p ? buf_str(&b) : STR("");
 }
 
-static struct imap_key *make_header(struct imap_query *q, struct imap_rd *rd, const char *name)
+static struct imap_key *make_header(struct imap_query *q, struct imap_rd *rd)
 {
 	struct imap_key *k = make(q, rd, IMAP_KEY_HEADER);
-	struct str field = str_of(name);
 	imap_sp(rd);
-	if (!name) {
-		field = imap_astring(rd);
-		imap_sp(rd);
-	}
+	struct str field = imap_astring(rd);
+	imap_sp(rd);
 	struct str text = folded(rd);
 	if (k) {
 		k->name = field;
+		k->text = text;
+	}
+	return k;
+}
+
+static struct imap_key *make_field(struct imap_query *q, struct imap_rd *rd, uint32_t field)
+{
+	struct imap_key *k = make(q, rd, IMAP_KEY_ENVELOPE);
+	imap_sp(rd);
+	struct str text = folded(rd);
+	if (k) {
+		k->num = field;
 		k->text = text;
 	}
 	return k;
@@ -248,8 +258,8 @@ static struct imap_key *parse_word(struct imap_query *q, struct imap_rd *rd, int
 	case NO_FLAG: return negate(q, rd, make_flag(q, rd, keys[i].flag));
 	case KEYWORD: return make_keyword(q, rd);
 	case NO_KEYWORD: return negate(q, rd, make_keyword(q, rd));
-	case FIELD: return make_header(q, rd, keys[i].name);
-	case HEADER: return make_header(q, rd, NULL);
+	case FIELD: return make_field(q, rd, keys[i].flag);
+	case HEADER: return make_header(q, rd);
 	case NEEDLE: return make_needle(q, rd, keys[i].op);
 	case DATE:
 	case SIZE:

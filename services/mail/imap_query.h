@@ -26,11 +26,12 @@ enum imap_key_op {
 	IMAP_KEY_SMALLER,
 	IMAP_KEY_YOUNGER, /* seconds */
 	IMAP_KEY_OLDER,
-	IMAP_KEY_HEADER, /* name, text; from here on the message is read */
+	IMAP_KEY_ENVELOPE, /* num: the field; from here on the message's rows are read */
 	IMAP_KEY_SENTBEFORE,
 	IMAP_KEY_SENTON,
 	IMAP_KEY_SENTSINCE,
-	IMAP_KEY_BODY, /* num: index of the needle */
+	IMAP_KEY_HEADER, /* name, text; from here on the message is */
+	IMAP_KEY_BODY,   /* num: index of the needle */
 	IMAP_KEY_TEXT
 };
 struct imap_key {

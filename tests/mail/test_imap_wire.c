@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "services/mail/imap_envelope.h"
 #include "services/mail/imap_glob.h"
 #include "services/mail/imap_items.h"
 #include "services/mail/imap_query.h"
@@ -314,7 +315,7 @@ static void show(struct buf *out, const struct imap_key *k)
 {
 	static const char *const names[] = { "and", "or", "not", "seq", "uid", "flag", "keyword",
 		"recent", "before", "on", "since", "larger", "smaller", "younger", "older",
-		"header", "sentbefore", "senton", "sentsince", "body", "text" };
+		"envelope", "sentbefore", "senton", "sentsince", "header", "body", "text" };
 	buf_addz(out, names[k->op]);
 	if (k->child)
 		buf_addc(out, '(');
@@ -330,7 +331,7 @@ Test(imap_wire, search_keys_stand_cheapest_first)
 		const char *text, *tree; /* NULL: malformed */
 	} rows[] = {
 		{ " ALL", "and(and)" },
-		{ " BODY x SUBJECT y SEEN", "and(flag header body)" },
+		{ " BODY x SUBJECT y SEEN", "and(flag envelope body)" },
 		{ " OR TEXT x UNSEEN 1:3", "and(seq or(not(flag) text))" },
 		{ " NOT (NEW OLD)", "and(not(and(and(recent not(flag)) not(recent))))" },
 		{ " UID 5:* LARGER 10 SINCE 1-Feb-1994", "and(uid larger since)" },
@@ -362,4 +363,45 @@ Test(imap_wire, search_keys_stand_cheapest_first)
 		cr_expect_str_eq(b.p, rows[i].tree);
 	}
 	free(q);
+}
+
+Test(imap_wire, envelopes)
+{
+	static const struct {
+		const char *text;
+		enum imap_envelope_field field;
+		const char *read; /* NULL: NIL */
+	} rows[] = {
+		{ "(\"d\" \"=?utf-8?q?A=C3=84?= B\" NIL NIL NIL NIL NIL NIL NIL \"<m>\")",
+			IMAP_ENVELOPE_SUBJECT, "a\303\244 b" },
+		{ "(NIL NIL ((\"A\" NIL \"u\" \"H.x\")(NIL NIL \"v\" \"h\")) NIL NIL NIL NIL NIL "
+		  "NIL NIL)",
+			IMAP_ENVELOPE_FROM, "a <u@h.x>, <v@h>" },
+		{ "(NIL {4}\r\nab\"c NIL NIL NIL NIL NIL NIL NIL NIL)", IMAP_ENVELOPE_SUBJECT,
+			"ab\"c" },
+		{ "(NIL \"a\\\"b\" NIL NIL NIL NIL NIL NIL NIL NIL)", IMAP_ENVELOPE_SUBJECT,
+			"a\"b" },
+		{ "(NIL NIL NIL NIL NIL ((NIL NIL \"Team\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL "
+		  "NIL)) "
+		  "NIL NIL NIL NIL)",
+			IMAP_ENVELOPE_TO, "<team>, <a@b>, " },
+		{ "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)", IMAP_ENVELOPE_CC, NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct imap_rd rd = reader(rows[i].text);
+		struct imap_envelope e;
+		struct buf b;
+		imap_envelope_read(&e, &rd);
+		cr_assert(!rd.why, "%s: %s", rows[i].text, rd.why);
+		cr_expect_eq(e.field[rows[i].field].p != NULL, rows[i].read != NULL);
+		if (!rows[i].read)
+			continue;
+		buf_init(&b, &arena);
+		imap_envelope_text(&b, &arena, &e, rows[i].field);
+		cr_expect_str_eq(b.p, rows[i].read);
+	}
+	struct imap_envelope e;
+	struct imap_rd rd = reader("(NIL NIL NIL)");
+	imap_envelope_read(&e, &rd);
+	cr_expect(rd.why != NULL);
 }

@@ -152,19 +152,13 @@ static int write_ref(struct store *s, struct group *g, struct gref *r)
 	struct ref_value v;
 	char room[1 + REF_MAX];
 	struct str key = sys_key(room, 'r', r->name);
-	int err = 0;
+	int err;
 
-	if (r->set && !r->has_commit) {
-		r->moved = r->has_head;
-		return kv_del(s->kv, KV_SYS, key);
-	}
-	if (!r->set) {
-		if (!r->has_tree || (r->has_base && store_oid_eq(&r->base, &r->tree)))
-			return 0;
-		err = write_reachable(s, g, &r->tree);
-		if (err >= 0)
-			err = write_commit(s, r);
-	}
+	if (!r->has_tree || (r->has_base && store_oid_eq(&r->base, &r->tree)))
+		return 0;
+	err = write_reachable(s, g, &r->tree);
+	if (err >= 0)
+		err = write_commit(s, r);
 	if (err < 0)
 		return err;
 	r->has_commit = r->moved = true;

@@ -66,7 +66,6 @@ int store_open(struct store **out, struct os_disk *d, const struct store_driver 
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	s->disk = d;
 	s->driver = driver;
 	s->kv_bytes = u.kv_bytes;
 	s->loose_end = &s->loose_first;

@@ -58,7 +58,6 @@ struct gref { /* one ref moved by a group */
 	struct store_oid base, tree; /* before the group; after the edits so far */
 	struct why *whys, **whys_end;
 	unsigned count;          /* of whys */
-	bool set;                /* moved to the commit `to` (or deleted), not by edits */
 	bool moved;              /* once written: `head` and `commit` differ */
 	bool has_commit;         /* once written */
 	struct store_oid commit; /* the ref's value afterwards */
@@ -85,7 +84,6 @@ struct watch {
 };
 
 struct store {
-	struct os_disk *disk;
 	const struct store_driver *driver;
 	struct kv *kv;
 	uint64_t kv_bytes;

@@ -106,6 +106,71 @@ Test(group, one_branch_one_commit_and_everybody_named)
 	on_disk(one_commit, 4 * MIB);
 }
 
+/* ---- closing ---- */
+static bool committed;
+
+static void slow_edit(void *p)
+{
+	struct store_edit *e;
+
+	(void)p;
+	OK(store_edit_begin(&e, the_store, BRANCH, OS_FOREVER));
+	OK(store_edit_put_bytes(e, STR("f"), STR("t")));
+	for (int i = 0; i < 5; i++)
+		os_yield();
+	OK(store_edit_commit(NULL, e, &why_test));
+	committed = true;
+}
+
+static void late_edit(void *p)
+{
+	struct store_edit *e;
+	int err;
+
+	(void)p;
+	os_yield();
+	err = store_edit_begin(&e, the_store, STR("refs/heads/late"), OS_FOREVER);
+	cr_expect(err == ERR_CLOSED || err == 0, "%d", err);
+	if (err >= 0)
+		store_edit_abort(e);
+}
+
+static void close_it(void *p)
+{
+	(void)p;
+	os_yield();
+	os_yield();
+	store_close(the_store);
+	cr_expect(committed, "closed under an edit");
+}
+
+static void closing(void *p)
+{
+	static void (*const what[])(void *) = { slow_edit, late_edit, close_it };
+	what[*(unsigned *)p](p);
+}
+
+static int close_waits(void *p)
+{
+	struct fake_disk *f = p;
+	unsigned ids[3] = { 0, 1, 2 };
+	struct arena a;
+
+	OK(store_open(&the_store, &f->d, NULL));
+	fibers(3, closing, ids, sizeof(ids[0]));
+	OK(store_open(&the_store, &f->d, NULL));
+	arena_init(&a, MIB);
+	cr_expect(str_eq(text_at(&a, the_store, BRANCH, STR("f")), STR("t")));
+	store_close(the_store);
+	arena_free(&a);
+	return 0;
+}
+
+Test(group, closing_waits_for_edits)
+{
+	on_disk(close_waits, 4 * MIB);
+}
+
 /* ---- readers while a group is written ---- */
 struct shared {
 	struct fake_disk *f;

@@ -3,7 +3,6 @@
 #include "services/mail/mailbox_impl.h"
 
 #include "os/crypto.h"
-#include "os/log.h"
 
 #define LIST_ARENA (16 * 1024 * 1024)
 
@@ -202,7 +201,7 @@ static int entry_cmp(const void *a, const void *b)
 	return mail_name_cmp(x->name, y->name);
 }
 
-int mail_list_read(struct mail_entry **out, size_t *n, struct arena *arena, struct store *s,
+static int list_read(struct mail_entry **out, size_t *n, struct arena *arena, struct store *s,
 	const struct store_oid *tree)
 {
 	struct listing l = { .s = s, .arena = arena };
@@ -246,7 +245,7 @@ int mail_account_refresh(struct mail_account *a)
 	a->entries = NULL;
 	a->entry_count = 0;
 	a->list_seq = 0;
-	err = mail_list_read(&a->entries, &a->entry_count, &a->arena, a->m->s, &tree);
+	err = list_read(&a->entries, &a->entry_count, &a->arena, a->m->s, &tree);
 	if (err == 0)
 		a->list_seq = seq;
 	return err;

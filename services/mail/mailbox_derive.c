@@ -5,8 +5,6 @@
  */
 #include "services/mail/mailbox_derive_impl.h"
 
-#include "os/log.h"
-
 #define WALK_ARENA (16 * 1024 * 1024)
 
 struct item { /* a folder below */

@@ -378,8 +378,7 @@ int mail_pick(struct mail_pick **out, size_t *n, const struct mail_box *b, const
 	for (size_t i = 0; i < uid_count; i++) {
 		const struct mail_msg *m = mail_box_find(b, uids[i]);
 		if (m != NULL)
-			p[count++] =
-				(struct mail_pick){ m->uid, m->lane, m->seq, m->flags, m->blob };
+			p[count++] = (struct mail_pick){ m->uid, m->lane, m->seq, m->blob };
 	}
 	if (count > 1)
 		qsort(p, count, sizeof(*p), uid_cmp);

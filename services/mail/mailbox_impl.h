@@ -11,6 +11,7 @@
  *	mailbox_rows.c     ... and the numbers and rows that follow from it
  *	mailbox_account.c  accounts and the list of their mailboxes
  *	mailbox_view.c     the live view of one mailbox
+ *	mailbox_live.c     the views there are, and what brings them up to date
  *	mailbox_edit.c     one change under way
  *	mailbox_manage.c   create, delete, rename, subscribe
  *	mailbox_append.c, mailbox_flags.c, mailbox_copy.c   changes of messages
@@ -220,6 +221,8 @@ struct mail *mail_of_store(const struct store *s); /* NULL: rows are derived, no
 void mail_hint_add(struct mail *m, const struct mail_box_key *box, uint32_t uid, uint64_t seq);
 /* Bring views and lists up to the last durable group. */
 void mail_catch_up(struct mail *m);
+/* What now stands in the mailbox's record need not be remembered. */
+void mail_claim_drop(struct mail *m, const struct mail_box *b);
 uint32_t mail_claimed(const struct mail *m, const struct mail_box_key *box); /* 0: none */
 
 /* ---- accounts ---- */
@@ -253,9 +256,6 @@ static inline struct mail_box_key mail_account_key(
 }
 /* First use: the folders everybody expects. BLOCKS. */
 MUST_CHECK int mail_account_fill(struct mail_account *a);
-/* Reads the list of a tree into `arena`. */
-MUST_CHECK int mail_list_read(struct mail_entry **out, size_t *n, struct arena *arena,
-	struct store *s, const struct store_oid *tree);
 
 /* ---- views ---- */
 struct mail_box {
@@ -276,11 +276,14 @@ struct mail_box {
 	struct os_waitq **waiters;
 	size_t waiter_count, waiter_cap;
 };
-/* Look again at what the hints of one mailbox name (all of it when one has uid 0). */
+/* Look again at what the hints of one mailbox name; at all of it when one has uid 0. */
 MUST_CHECK int mail_box_apply(struct mail_box *b, const struct mail_hint *hints, size_t n);
 MUST_CHECK int mail_box_load(struct mail_box *b);
+/* Record and counters; not the messages. */
+MUST_CHECK int mail_box_numbers(struct mail_box_rec *rec, struct mail_count *count, struct mail *m,
+	const struct mail_box_key *box);
+void mail_box_changed(struct mail_box *b); /* tells the sessions */
 void mail_box_free(struct mail_box *b);
-void mail_box_changed(struct mail_box *b);
 
 /* ---- changes ---- */
 struct mail_place { /* a mailbox, as a change sees it */
@@ -333,7 +336,7 @@ MUST_CHECK int mail_edit_put_file(
 
 /* Those of `uids` that the view has, by lane and seq, so that a leaf is read once. malloc'ed. */
 struct mail_pick {
-	uint32_t uid, lane, seq, flags;
+	uint32_t uid, lane, seq;
 	struct store_oid blob;
 };
 MUST_CHECK int mail_pick(struct mail_pick **out, size_t *n, const struct mail_box *b,

@@ -84,12 +84,18 @@ static int line(void *ctx, const json_t *row)
 
 static int show(struct prov_session *x)
 {
+	struct str commit = str_of(x->args->pos[1]);
 	struct buf b;
 	int err;
 
 	buf_init(&b, &x->p->arena);
 	buf_addz(&b, "/v1/show?commit=");
-	prov_encode(&b, str_of(x->args->pos[1]));
+	if (str_starts(commit, STR("HEAD"))) { /* as people know it from git: the owner's branch */
+		buf_addz(&b, "refs/heads/");
+		prov_encode(&b, x->e->owner);
+		commit = str_sub(commit, 4, commit.n);
+	}
+	prov_encode(&b, commit);
 	if (x->path.n) {
 		buf_addz(&b, "&path=");
 		prov_encode(&b, x->path);
@@ -106,5 +112,6 @@ static int run(struct prov *p, const struct prov_args *a)
 }
 
 const struct prov_verb verb_show = { "show", "SERVICE[/PATH] COMMIT", "what one commit changed",
-	"COMMIT is an id as `allod log` prints it, a branch such as refs/heads/alice, or BRANCH~N.",
+	"COMMIT is an id as `allod log` prints it, HEAD for the newest of the owner, or a\n"
+	"branch such as refs/heads/alice; with ~N the Nth before it.",
 	opts, 2, 2, run };

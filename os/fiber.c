@@ -42,6 +42,7 @@ static struct {
 	unsigned spare_count;
 	struct os_stop_hook *stop_hooks;
 	bool stop_told;
+	unsigned lent;
 	void *sp, *fake;
 	const void *stack; /* of the scheduler, as ASan knows it */
 	size_t stack_bytes;
@@ -343,6 +344,16 @@ void os_wake_all(struct os_waitq *q)
 		os_wake_one(q);
 }
 
+void os_lend(void)
+{
+	sched.lent++;
+}
+
+void os_lend_end(void)
+{
+	sched.lent--;
+}
+
 /* ---- the loop ---- */
 void os_stop_hook_add(struct os_stop_hook *h)
 {
@@ -406,6 +417,10 @@ int os_sched_run(int (*fn)(void *), void *arg, size_t stack_bytes)
 		if (!sched.runnable.first)
 			plat_wait(
 				sched.heap_count ? (uint64_t)sched.heap[0]->deadline : UINT64_MAX);
+	}
+	while (sched.lent) {
+		plat_wait(UINT64_MAX);
+		plat_poll();
 	}
 	sched.runnable = (struct os_waitq)OS_WAITQ;
 	sched.runnable_count = 0;

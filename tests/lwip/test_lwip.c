@@ -319,6 +319,7 @@ static int last_words_client(void *arg)
 
 static void dismiss(void *arg)
 {
+	os_sleep(os_after(50 * OS_MS)); /* until there are bytes nobody will read */
 	TRY(os_stream_write(arg, STR("421 bye\r\n"), SOON));
 	os_stream_close(arg);
 }

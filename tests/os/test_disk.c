@@ -105,6 +105,25 @@ static int others_run(void *arg)
 	return flushes;
 }
 
+static int ends_early(void *arg)
+{
+	for (int i = 0; i < 20; i++)
+		cr_assert_eq(os_spawn("flusher", flusher, arg), 0);
+	os_yield();
+	return 7;
+}
+
+/* Catches a fiber dropped while a helper thread still writes to its stack. */
+Test(disk, flushes_under_way_at_the_end, .timeout = 30)
+{
+	struct os_disk *d;
+
+	cr_assert_eq(os_disk_file(&d, path, SIZE), 0);
+	for (int i = 0; i < 50; i++)
+		cr_expect_eq(os_run(ends_early, d), 7);
+	os_disk_close(d);
+}
+
 /* Catches a flush that stops the whole process, or a lost completion. */
 Test(disk, a_flush_blocks_only_its_fiber, .timeout = 30)
 {

@@ -9,7 +9,7 @@
 
 #define FIBER_TEST(name) \
 	static int name##_body(void *arg); \
-	Test(net, name, .timeout = 60) \
+	Test(net, name, .timeout = 30) \
 	{ \
 		cr_expect_eq(os_run(name##_body, NULL), 7); \
 	} \
@@ -159,7 +159,7 @@ FIBER_TEST(bulk_arrives_whole)
 	}
 	cr_expect_eq(total, BULK);
 	os_net_stats(&st);
-	cr_expect(st.bytes_in >= BULK && st.bytes_out >= BULK && st.connections == 2);
+	cr_expect(st.bytes_in >= BULK && st.bytes_out >= BULK);
 	os_stream_close(s);
 	while (os_fiber_count() > 1)
 		os_sleep(os_after(OS_MS));

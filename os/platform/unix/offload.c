@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Helper threads for host calls that take long: fdatasync, getaddrinfo. */
+#include "os/fiber_impl.h"
 #include "os/platform/unix/unix.h"
 
 #include <errno.h>
@@ -65,6 +66,7 @@ static void collect(struct unix_watch *w, uint32_t bits)
 	for (; job; job = next) {
 		next = job->next;
 		job->done = true;
+		os_lend_end();
 		os_wake_all(&job->waiter);
 	}
 }
@@ -115,6 +117,7 @@ int unix_offload(int (*fn)(void *), void *arg)
 		*waiting_end = &job;
 		waiting_end = &job.next;
 		pthread_cond_signal(&more);
+		os_lend();
 	}
 	pthread_mutex_unlock(&lock);
 	while (err == 0 && !job.done)

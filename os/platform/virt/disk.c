@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Block devices as disks: each call gives a request to the device and lets other fibers run. */
 #include "os/disk.h"
+#include "os/fiber_impl.h"
 #include "os/map.h"
 #include "os/platform.h"
 
@@ -20,6 +21,7 @@ static void job_done(struct plat_blk_req *req)
 	struct job *job = req->ctx;
 
 	job->done = true;
+	os_lend_end();
 	os_wake_all(&job->waiter);
 }
 
@@ -38,6 +40,8 @@ static int run(struct os_disk *d, enum plat_blk_op op, uint64_t offset, void *p,
 	}
 	while ((err = plat_blk_submit(index, &job.req)) == ERR_BUSY)
 		os_yield();
+	if (err == 0)
+		os_lend(); /* done() comes from plat_poll only */
 	while (err == 0 && !job.done)
 		err = os_wait(&job.waiter, OS_FOREVER);
 	if (err == 0 && job.req.err < 0)

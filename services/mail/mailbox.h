@@ -3,7 +3,7 @@
  * Mail as IMAP and SMTP see it, over a branch of the store. Layout: docs/mail-layout.md.
  *
  *	err = store_open(&s, disk, mail_driver());
- *	err = mail_open(&m, s);
+ *	err = mail_open(&m, s, STR("example.org"));
  *	err = mail_account_open(&acct, m, STR("alice"));    the first time: makes INBOX, Sent, ...
  *	err = mail_append(&uid, &validity, acct, STR("INBOX"), &item, 1, why);
  *	err = mail_box_open(&box, acct, STR("INBOX"));      a live view shared by all sessions
@@ -39,7 +39,8 @@ struct mail_box;
 /* The derive() of a mail store: UIDs for what entered, one row a message, its ENVELOPE and
  * structure. */
 const struct store_driver *mail_driver(void);
-MUST_CHECK int mail_open(struct mail **out, struct store *s);
+/* `domain` is what authors of commits are addressed at; copied. */
+MUST_CHECK int mail_open(struct mail **out, struct store *s, struct str domain);
 void mail_close(struct mail *m);
 
 /* `user` as in the registry; the branch is refs/heads/<user>. Shared and counted. BLOCKS the first

@@ -23,21 +23,27 @@ static void on_commit(void *ctx, struct str ref, const struct store_oid *commit)
 	mail_catch_up(ctx);
 }
 
-int mail_open(struct mail **out, struct store *s)
+int mail_open(struct mail **out, struct store *s, struct str domain)
 {
 	struct mail *m = calloc(1, sizeof(*m));
-	if (m == NULL)
-		return err_set(ERR_NOMEM, "mail: no memory");
-	m->s = s;
-	int err = store_watch(s, on_commit, m);
-	if (err < 0) {
-		free(m);
-		return err;
+	int err = ERR_NOMEM;
+	if (m == NULL || (m->domain = strndup(domain.p, domain.n)) == NULL) {
+		err_set(err, "mail: no memory");
+		goto fail;
 	}
+	m->s = s;
+	err = store_watch(s, on_commit, m);
+	if (err < 0)
+		goto fail;
 	m->next = open_mails;
 	open_mails = m;
 	*out = m;
 	return 0;
+fail:
+	if (m != NULL)
+		free(m->domain);
+	free(m);
+	return err;
 }
 
 static void account_free(struct mail_account *a)
@@ -47,13 +53,13 @@ static void account_free(struct mail_account *a)
 	free(a);
 }
 
-/* The store is not to be edited any more: it still knows our watch. */
 void mail_close(struct mail *m)
 {
 	struct mail **at = &open_mails;
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
+	store_unwatch(m->s, on_commit, m);
 	while (m->boxes != NULL) {
 		struct mail_box *b = m->boxes;
 		m->boxes = b->next;
@@ -66,6 +72,7 @@ void mail_close(struct mail *m)
 	}
 	free(m->hints);
 	free(m->claims);
+	free(m->domain);
 	free(m);
 }
 
@@ -330,6 +337,7 @@ static int account_make(struct mail_account **out, struct mail *m, struct str us
 	arena_init(&a->names, 4096);
 	a->user = arena_dup(&a->names, user);
 	a->ref = arena_fmt(&a->names, "refs/heads/%.*s", STR_ARG(user));
+	a->email = arena_fmt(&a->names, "%.*s@%s", STR_ARG(user), m->domain);
 	*out = a;
 	return 0;
 }

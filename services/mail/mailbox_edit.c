@@ -103,7 +103,7 @@ int mail_edit_commit(struct mail_edit *w, struct str message)
 	if (err == 0)
 		err = save_lane(w);
 	if (err == 0) {
-		struct store_why why = { w->acct->user, w->acct->user, message, 0 };
+		struct store_why why = { w->acct->user, w->acct->email, message, 0 };
 		struct store_edit *e = w->e;
 		w->e = NULL;
 		err = store_edit_commit(NULL, e, &why);

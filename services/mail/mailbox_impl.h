@@ -206,6 +206,7 @@ struct mail_claim { /* messages below this UID have been \Recent for somebody */
 struct mail {
 	struct mail *next; /* all that are open: derive() knows only its store */
 	struct store *s;
+	char *domain;
 	struct mail_account *accounts;
 	struct mail_box *boxes; /* open or idle views */
 	struct mail_hint *hints;
@@ -235,13 +236,13 @@ struct mail_entry { /* a mailbox, or a folder that only leads to others */
 struct mail_account {
 	struct mail_account *next;
 	struct mail *m;
-	struct str user, ref;
+	struct str user, email, ref;
 	uint32_t number;
 	struct arena arena;         /* what `entries` points to */
 	struct mail_entry *entries; /* sorted by mail_name_cmp */
 	size_t entry_count;
 	uint64_t list_seq;  /* of the entries; 0: none read yet */
-	struct arena names; /* user, ref */
+	struct arena names; /* user, email, ref */
 };
 /* Read the list again if it changed. */
 MUST_CHECK int mail_account_refresh(struct mail_account *a);

@@ -180,7 +180,7 @@ static int open_all(struct service *s)
 		return err;
 	if ((err = id_open(&s->registry, s->store)) < 0 || (err = id_guard_open(&s->guard)) < 0)
 		return err;
-	return mail_open(&s->mail, s->store);
+	return mail_open(&s->mail, s->store, id_domain(s->registry));
 }
 
 static int start_all(struct service *s)

@@ -151,7 +151,7 @@ static void env_open(struct imap_check_env *e)
 	arena_init(&a, 64 * 1024);
 	OK(store_format(e->disk));
 	OK(store_open(&e->store, e->disk, mail_driver()));
-	OK(mail_open(&e->mail, e->store));
+	OK(mail_open(&e->mail, e->store, STR("example.org")));
 	OK(id_found(e->store, STR("example.org")));
 	OK(id_open(&e->conf.registry, e->store));
 	OK(id_guard_open(&e->conf.guard));

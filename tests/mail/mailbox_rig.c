@@ -11,7 +11,7 @@ struct run {
 static void rig_open(struct rig *r)
 {
 	cr_ok(store_open(&r->s, r->disk, &r->driver));
-	cr_ok(mail_open(&r->m, r->s));
+	cr_ok(mail_open(&r->m, r->s, STR("example.org")));
 	cr_ok(mail_account_open(&r->a, r->m, STR("alice")));
 }
 

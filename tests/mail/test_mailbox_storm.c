@@ -209,7 +209,7 @@ static bool survives(struct client *c)
 	struct mail_box *b;
 	bool ok = store_open(&cut.s, cut.disk, &cut.driver) == 0;
 	if (ok) {
-		cr_ok(mail_open(&cut.m, cut.s));
+		cr_ok(mail_open(&cut.m, cut.s, STR("example.org")));
 		ok = mail_account_open(&cut.a, cut.m, STR("alice")) == 0 &&
 			mail_box_open(&b, cut.a, STR("INBOX")) == 0 && holds(c, b);
 		if (ok) {

@@ -66,7 +66,6 @@ VIRT_LIBS := -Lbuild/tp/virt/lib $(TP_LIBS) -llwip -lc -lgcc
 -include os/platform/virt/link.mk
 
 # ---- what `all` builds ----
-have = $(wildcard $(foreach f,$2,$(call folder_of,$1)/$f))
 unix_programs := $(if $(src.os.unix),$(SERVICES:%=build/unix-rel/%) $(if $(wildcard provisioner/main.c),build/allod))
 virt_programs := $(if $(wildcard os/platform/virt/link.ld),$(SERVICES:%=build/virt-rel/%.img))
 archives := $(foreach m,$(MODES),$(foreach l,$(LIBS),$(if $(src.$l.$(call target_of,$m)),build/$m/lib$l.a)))

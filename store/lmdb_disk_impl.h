@@ -7,7 +7,7 @@
 
 #define LMDB_DISK_PAGE 4096 /* LMDB's page on every target, so that a disk fits them all */
 #define LMDB_DISK_MAX  16   /* open at once */
-#define LMDB_DISK_PATH 16
+#define LMDB_DISK_PATH 32
 
 struct lmdb_disk;
 /*

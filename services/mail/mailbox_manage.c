@@ -114,7 +114,7 @@ static int target_folder(struct str *path, struct str *level, struct mail_edit *
 	struct str parent = STR(""), rest = name;
 	unsigned made = 0;
 	for (;;) {
-		bool exists, more = str_cut(level, &rest, rest, '/');
+		bool exists = false, more = str_cut(level, &rest, rest, '/');
 		int err = level_folder(path, &exists, w, parent, *level, ignore);
 		if (err < 0)
 			return err;

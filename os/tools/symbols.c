@@ -14,7 +14,7 @@
 
 #define FUNCTIONS_MAX 65536
 #define NAMES_MAX     (4u << 20)
-#define LINE_BYTES     1024
+#define LINE_BYTES    1024
 #define PAIRS_MAX     127
 #define PAIR_WORTH    4 /* a pair costs two bytes itself */
 

@@ -170,19 +170,31 @@ class Estate:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def main(tests, targets=("virt",)):
-    """Runs test(estate) for every target, each on an estate of its own; words on the command line choose
-    among tests and targets. A test with the attribute `start` False gets a stopped estate. TAP; exit status."""
+@contextlib.contextmanager
+def lent(estate):
+    """An estate that outlives the test."""
+    try:
+        yield estate
+    except Exception:
+        estate.show_logs()
+        raise
+
+
+def main(tests, targets=("virt",), shared=False):
+    """Runs test(estate) for every target, each on an estate of its own, or one for all when `shared`; words on
+    the command line choose among tests and targets. A test with the attribute `start` False gets a stopped
+    estate. TAP; exit status."""
     words = sys.argv[1:]
     targets = [t for t in targets if t in words] or list(targets)
     chosen = [t for t in tests if t.__name__ in words] or list(tests)
     failed = 0
     for target in targets:
+        common = Estate(target).__enter__() if shared else None
         for test in chosen:
             name = f"{test.__name__} ({target})"
             began = time.monotonic()
             try:
-                with Estate(target, start=getattr(test, "start", True)) as e:
+                with lent(common) if common else Estate(target, start=getattr(test, "start", True)) as e:
                     test(e)
                 print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
             except Exception:
@@ -190,6 +202,8 @@ def main(tests, targets=("virt",)):
                 for line in traceback.format_exc().splitlines():
                     print("# " + line)
                 print(f"not ok {name}", flush=True)
+        if common:
+            common.remove()
     return 1 if failed else 0
 
 

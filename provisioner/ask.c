@@ -61,24 +61,35 @@ int prov_ask(json_t **reply, struct prov *p, const char *fmt, ...)
 	return 0;
 }
 
-const char *prov_state_in(const json_t *status, struct str service, const char **why)
+/* The row of a service in a status reply; NULL when it is not in it. */
+static const json_t *row_of(const json_t *status, struct str service)
 {
-	const json_t *list = json_object_get(status, "services"), *one;
+	const json_t *one;
 	size_t i;
 
-	*why = "";
-	json_array_foreach(list, i, one)
+	json_array_foreach(json_object_get(status, "services"), i, one)
 	{
 		const char *name = json_string_value(json_object_get(one, "name"));
-		const char *state = json_string_value(json_object_get(one, "state"));
-		const char *text = json_string_value(json_object_get(one, "why"));
 
-		if (!name || !state || !str_eq(service, str_of(name)))
-			continue;
-		*why = text ? text : "";
-		return state;
+		if (name && str_eq(service, str_of(name)))
+			return one;
 	}
-	return "stopped";
+	return NULL;
+}
+
+const char *prov_state_in(const json_t *status, struct str service, const char **why)
+{
+	const json_t *row = row_of(status, service);
+	const char *state = json_string_value(json_object_get(row, "state"));
+	const char *text = json_string_value(json_object_get(row, "why"));
+
+	*why = text ? text : "";
+	return state ? state : "stopped";
+}
+
+static json_int_t restarts_in(const json_t *status, struct str service)
+{
+	return json_integer_value(json_object_get(row_of(status, service), "restarts"));
 }
 
 static bool is_word_of(const char *word, const char *list)
@@ -103,10 +114,13 @@ static void pause_ns(os_time ns)
 int prov_wait_states(json_t **status, struct prov *p, const char *const *names, size_t n,
 	const char *until, os_time deadline)
 {
+	json_int_t before[PROV_POS_MAX];
 	struct prov_progress bar = { 0 };
+	bool first = true;
 	int err = 0;
 
-	for (*status = NULL;; pause_ns(LOOK_AGAIN_NS)) {
+	os_assert(n <= PROV_POS_MAX);
+	for (*status = NULL;; pause_ns(LOOK_AGAIN_NS), first = false) {
 		const char *why, *state;
 		size_t there = 0;
 
@@ -119,7 +133,12 @@ int prov_wait_states(json_t **status, struct prov *p, const char *const *names, 
 		}
 		for (size_t i = 0; err == 0 && i < n; i++) {
 			state = prov_state_in(*status, str_of(names[i]), &why);
-			there += is_word_of(state, until);
+			if (first)
+				before[i] = restarts_in(*status, str_of(names[i]));
+			there += is_word_of(state, until) ||
+				(strcmp(state, "crashed") == 0 &&
+					restarts_in(*status, str_of(names[i])) - before[i] >=
+						PROV_CRASHES_MAX);
 			prov_progress(&bar, "%s: %s%s%s", names[i], state, *why ? ": " : "", why);
 		}
 		if (err == 0 && there == n)

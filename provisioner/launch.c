@@ -80,6 +80,7 @@ int prov_launch_virt(struct prov_argv *out, struct arena *a, const struct prov_i
 	*out = (struct prov_argv){ .a = a };
 	add_pair(out, PROV_QEMU, "-nodefaults");
 	add_pair(out, "-no-user-config", "-no-reboot");
+	prov_arg(out, "-S"); /* runs once its machine protocol does: no event is lost */
 	prov_arg(out, "-name");
 	prov_arg(out, "%.*s", STR_ARG(s->name));
 	add_pair(out, "-M", "microvm,rtc=on");

@@ -84,7 +84,7 @@ static int start(struct prov_process *c, const char *const *argv, int out, int q
 int prov_spawn(struct prov_process *out, const char *const *argv, bool qmp)
 {
 	int pipe_fd[2] = { -1, -1 }, sock[2] = { -1, -1 }, report[2] = { -1, -1 }, err;
-	static const char hello[] = "{\"execute\":\"qmp_capabilities\"}\n";
+	static const char hello[] = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"cont\"}\n";
 
 	*out = (struct prov_process)PROV_NO_PROCESS;
 	err = make_pair(pipe_fd, false);
@@ -127,14 +127,26 @@ void prov_process_kill(struct prov_process *c)
 	kill(c->pid, SIGKILL);
 }
 
-void prov_process_drain_qmp(struct prov_process *c)
+void prov_process_hear(struct prov_process *c)
 {
+	static const struct str word = { "\"guest-reset\"", 13 };
 	char room[512];
 	ssize_t n;
 
-	do
-		n = recv(c->qmp, room, sizeof(room), 0);
-	while (n > 0);
+	if (c->qmp < 0)
+		return;
+	_Static_assert(sizeof(c->heard) > 13, "holds all of the word but its last byte");
+	do {
+		memcpy(room, c->heard, c->heard_n);
+		n = recv(c->qmp, room + c->heard_n, sizeof(room) - c->heard_n, 0);
+		if (n > 0) {
+			struct str all = str_n(room, c->heard_n + (size_t)n);
+
+			c->reset |= str_find(all, word) >= 0;
+			c->heard_n = all.n < word.n ? all.n : word.n - 1;
+			memcpy(c->heard, all.p + all.n - c->heard_n, c->heard_n);
+		}
+	} while (n > 0);
 	if (n == 0) {
 		close(c->qmp);
 		c->qmp = -1;
@@ -148,6 +160,7 @@ int prov_process_reap(struct prov_process *c)
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	close(c->pidfd);
+	prov_process_hear(c);
 	if (c->qmp >= 0)
 		close(c->qmp);
 	c->pid = 0;

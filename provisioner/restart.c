@@ -18,12 +18,16 @@ static enum prov_end code_means(int code, const char **words)
 	return PROV_END_CRASH;
 }
 
-enum prov_end prov_end_of(enum prov_target target, int status, const char **words)
+enum prov_end prov_end_of(enum prov_target target, int status, bool reset, const char **words)
 {
 	int code;
 
 	if (!WIFEXITED(status)) {
 		*words = "was killed";
+		return PROV_END_CRASH;
+	}
+	if (reset) {
+		*words = "crashed by a triple fault";
 		return PROV_END_CRASH;
 	}
 	code = WEXITSTATUS(status);

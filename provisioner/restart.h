@@ -21,9 +21,10 @@ enum prov_end { PROV_END_CLEAN, PROV_END_CONFIG, PROV_END_REFUSED, PROV_END_CRAS
 
 /*
  * `status` as waitpid gives it. On virt the guest's code c reaches us as QEMU's exit status
- * 2c + 1 (isa-debug-exit), a clean power-off as 0, and QEMU's own refusal to start as 1.
+ * 2c + 1 (isa-debug-exit), a clean power-off as 0, and QEMU's own refusal to start as 1. A triple
+ * fault ends in 0 as well, but QEMU has told of the `reset`.
  */
-enum prov_end prov_end_of(enum prov_target target, int status, const char **words);
+enum prov_end prov_end_of(enum prov_target target, int status, bool reset, const char **words);
 
 struct prov_backoff {
 	os_time next; /* 0: as after health */

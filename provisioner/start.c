@@ -225,7 +225,8 @@ int prov_start_background(const struct prov_start *how)
 	}
 	if (code != PROV_OK)
 		return code;
-	err = prov_wait_states(&status, how->p, names, n, "ready failed", os_after(PROV_START_NS));
+	err = prov_wait_states(
+		&status, how->p, names, n, "ready failed stopped", os_after(PROV_START_NS));
 	if (err < 0) {
 		code = prov_fail("`allod logs` shows what they said; `allod status` how they are",
 			"not ready yet: %s", err_text(err));

@@ -41,10 +41,11 @@ MUST_CHECK int prov_supervise(const struct prov_supervise *how);
 MUST_CHECK int prov_ask(json_t **reply, struct prov *p, const char *fmt, ...) PRINTF(3, 4);
 /* The state of a service in a status reply; "stopped" when it is not in it. */
 const char *prov_state_in(const json_t *status, struct str service, const char **why);
+#define PROV_CRASHES_MAX 3
 /*
  * Waits, with progress on a terminal, until each of names[0, n) is in one of the states of `until`
- * ("ready failed"), or the supervisor is gone. ERR_TIMEOUT. *status is a new reference, NULL when
- * the supervisor is gone.
+ * ("ready failed") or has crashed PROV_CRASHES_MAX times meanwhile, or the supervisor is gone.
+ * ERR_TIMEOUT. *status is a new reference, NULL when the supervisor is gone.
  */
 MUST_CHECK int prov_wait_states(json_t **status, struct prov *p, const char *const *names, size_t n,
 	const char *until, os_time deadline);

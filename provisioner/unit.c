@@ -7,6 +7,7 @@
 #include "provisioner/ports.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ARENA_BYTES (4 * 1024 * 1024)
@@ -225,6 +226,17 @@ static void read_output(struct unit *u)
 	u->proc.out = -1;
 }
 
+/* Why it ended, in u->why: by a signal, or in its own last words. */
+static void explain(struct unit *u, int pid, int status, const char *words)
+{
+	if (WIFSIGNALED(status) && !u->said.panic)
+		snprintf(u->why, sizeof(u->why), "process %d %s: %s", pid, words,
+			strsignal(WTERMSIG(status)));
+	else
+		snprintf(u->why, sizeof(u->why), "process %d %s%s%.*s", pid, words,
+			u->said.n ? ": " : "", (int)u->said.n, u->said.line);
+}
+
 /* It starts again by itself after a pause. u->why is set. */
 static void crash(struct unit *u, os_time ran)
 {
@@ -237,7 +249,7 @@ static void ended(struct unit *u)
 {
 	const char *words;
 	int pid = (int)u->proc.pid, status = prov_process_reap(&u->proc);
-	enum prov_end end = prov_end_of(u->s.target, status, &words);
+	enum prov_end end = prov_end_of(u->s.target, status, u->proc.reset, &words);
 	os_time ran = os_now() - u->started;
 
 	read_output(u);
@@ -256,8 +268,7 @@ static void ended(struct unit *u)
 		u->again = false;
 		return;
 	}
-	snprintf(u->why, sizeof(u->why), "process %d %s%s%.*s", pid, words, u->said.n ? ": " : "",
-		(int)u->said.n, u->said.line);
+	explain(u, pid, status, words);
 	if (end == PROV_END_CONFIG || (end == PROV_END_REFUSED && !u->restarts))
 		set_state(u, UNIT_FAILED);
 	else
@@ -313,8 +324,7 @@ void unit_step(struct unit *u)
 		return;
 	}
 	read_output(u);
-	if (u->proc.qmp >= 0)
-		prov_process_drain_qmp(&u->proc);
+	prov_process_hear(&u->proc);
 	if (poll(&end, 1, 0) > 0) {
 		ended(u);
 		return;
@@ -384,14 +394,15 @@ json_t *prov_service_json(const struct prov_service *s, enum unit_state state)
 
 json_t *unit_json(const struct unit *u)
 {
+	/* What greets now is about to go: a restart is not over before the next one greets. */
+	enum unit_state state = u->stopping && u->again ? UNIT_STARTING : u->state;
 	json_t *j;
 
 	if (!u->s.name.p) /* never got as far as reading allod.conf */
 		j = json_pack("{s:s%,s:s,s:n,s:i,s:{}}", "name", u->name.p, u->name.n, "state",
-			unit_state_name[u->state], "pid", "restarts", (int)u->restarts,
-			"endpoints");
+			unit_state_name[state], "pid", "restarts", (int)u->restarts, "endpoints");
 	else
-		j = prov_service_json(&u->s, u->state);
+		j = prov_service_json(&u->s, state);
 	if (!j)
 		return NULL;
 	if (u->proc.pid)

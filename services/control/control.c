@@ -164,9 +164,11 @@ static void listening(void *arg)
 
 int control_start(const struct control_config *cfg)
 {
+	static struct control *started; /* lives as long as the service */
 	struct listening *l = malloc(sizeof(*l));
 	int err;
 
+	os_assert(!started);
 	if (!l)
 		return err_set(ERR_NOMEM, "control: out of memory");
 	err = control_open(&l->c, cfg);
@@ -177,9 +179,11 @@ int control_start(const struct control_config *cfg)
 	err = os_listen(&l->l, CONTROL_PORT);
 	if (err < 0)
 		goto no_listener;
+	started = l->c;
 	err = os_spawn("control", listening, l);
 	if (err == 0)
 		return 0;
+	started = NULL;
 	os_listener_close(l->l);
 no_listener:
 	control_close(l->c);

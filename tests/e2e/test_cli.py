@@ -8,11 +8,12 @@ import signal
 import socket
 import ssl
 import stat
+import struct
 import subprocess
 import sys
 import time
 
-from harness import ALLOD, PORTS, Failed, main, stopped, until
+from harness import ALLOD, PORTS, Failed, free_ports, main, stopped, until
 
 
 def equal(got, want, what=""):
@@ -133,10 +134,10 @@ def up_means_that_services_greet(e):
 
 # Breakage: the control endpoint answers without its token.
 def control_wants_its_token(e):
-    def ask(headers):
+    def ask(headers, what="GET /v1/status"):
         with socket.create_connection(("127.0.0.1", e.port("control")), 20) as raw:
             with e.tls().wrap_socket(raw, server_hostname="localhost") as s:
-                s.sendall(f"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n".encode())
+                s.sendall(f"{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n".encode())
                 return b"".join(iter(lambda: s.recv(65536), b""))
     token = open(os.path.join(e.home, "keys/control.token")).read().strip()
     for headers in ("", "Authorization: Bearer \r\n", f"Authorization: Bearer {token[:-1]}\r\n",
@@ -147,6 +148,14 @@ def control_wants_its_token(e):
     status = json.loads(good.split(b"\r\n\r\n", 1)[1])
     equal(status["name"], "mail", "name")
     check(status["memory"]["total_bytes"] > 0 and status["store"]["seq"] > 0, str(status))
+    right = f"Authorization: Bearer {token}\r\n"
+    metrics = ask(right, "GET /metrics").decode()
+    check(re.search(r"^allod_store_seq\{service=\"mail\"\} [1-9]\d*$", metrics, re.M), metrics)
+    check(ask(right, "GET /v1/nothing").startswith(b"HTTP/1.1 404 "), "404")
+    check(ask(right, "DELETE /v1/status").startswith(b"HTTP/1.1 405 "), "405")
+    check(ask(right, "GET /v1/log?ref=refs/heads/estate&limit=501").startswith(b"HTTP/1.1 400 "), "400")
+    check(ask(right, "POST /v1/powerdown").startswith(b"HTTP/1.1 202 "), "202")
+    equal(e.wait_state("stopped")["restarts"], 0, "restarts after an orderly stop")
 
 
 # Breakage: a supervisor that takes a killed QEMU for an orderly stop, or waits long to start it again.
@@ -189,6 +198,37 @@ def refused_configuration_is_not_restarted(e):
     complaint(e.run("up", "--foreground", code=1), "refused its configuration")
 
 
+def crashing_image(e):
+    """A folder with the service's image, its first instruction an invalid one."""
+    folder = os.path.join(e.folder, "images")
+    name = "mail" if e.target == "unix" else "mail.img"
+    kept = os.environ.get("ALLOD_IMAGES") or os.path.join(os.path.dirname(ALLOD), e.target + "-rel")
+    with open(os.path.join(kept, name), "rb") as f:
+        image = bytearray(f.read())
+    entry, headers = struct.unpack_from("<QQ", image, 24)
+    for i in range(*struct.unpack_from("<H", image, 56)):
+        kind, _, offset, address, _, size = struct.unpack_from("<IIQQQQ", image, headers + 56 * i)
+        if kind == 1 and address <= entry < address + size:
+            at = offset + entry - address
+            image[at:at + 2] = b"\x0f\x0b"
+    os.mkdir(folder)
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(image)
+    return folder
+
+
+# Breakage: a triple fault, which QEMU ends with status 0, taken for an orderly end; `up` that waits on and on.
+@stopped
+def crashing_image_is_reported(e):
+    began = time.monotonic()
+    done = e.run("up", code=1, env={**os.environ, "ALLOD_IMAGES": crashing_image(e)})
+    complaint(done, "mail is crashed", "triple fault" if e.target == "virt" else "Illegal instruction")
+    check(time.monotonic() - began < 30, "it took 30 s")
+    check(e.service()["restarts"] >= 3, "it was not tried again")
+    e.down()
+    e.up()
+
+
 # Breakage: `up` that picks another port by itself, or a message that does not say who has it.
 @stopped
 def busy_port_is_named(e):
@@ -216,6 +256,26 @@ def down_is_orderly(e):
     e.down()  # nothing to do is no error
     e.up()
     check(e.service()["state"] == "ready", "not up again")
+
+
+# Breakage: a restart that keeps the old ports, or tells `ready` of the process that is going away.
+def restart_takes_up_what_changed(e):
+    path = os.path.join(e.home, "allod.conf")
+    old, pid = e.port("imap"), e.service()["pid"]
+    new, = free_ports(1)
+    conf = open(path).read()
+    with open(path, "w") as f:
+        f.write(conf.replace(f"\timap = 127.0.0.1:{old}\n", f"\timap = 127.0.0.1:{new}\n"))
+    e.run("restart")
+    mail = e.service()
+    equal((mail["state"], mail["restarts"]), ("ready", 0), "status")
+    check(mail["pid"] != pid, "the same process")
+    equal(e.port("imap"), new, "port")
+    check(greeting(new).startswith(b"* OK"), "no greeting")
+    e.run("down", "mail")
+    equal(e.service()["pid"], None, "pid after `down mail`")
+    e.up("mail")
+    check(greeting(new).startswith(b"* OK"), "no greeting after `up mail`")
 
 
 # Breakage: Ctrl-C reaching QEMU before its supervisor; an exit status other than 0.
@@ -362,7 +422,7 @@ def doctor_finds_and_says(e):
 TESTS = [init_keeps_secrets, git_reads_allod_conf, second_init_is_refused, exit_codes_and_help,
          conf_errors_name_file_and_line, up_means_that_services_greet, control_wants_its_token,
          killed_service_is_back_in_two_seconds, logs_are_kept_and_followed,
-         refused_configuration_is_not_restarted, busy_port_is_named, down_is_orderly,
+         refused_configuration_is_not_restarted, crashing_image_is_reported, busy_port_is_named, down_is_orderly, restart_takes_up_what_changed,
          foreground_stops_on_signals, first_run_says_how_to_connect,
          killed_supervisor_takes_the_service_along,
          history_is_told_running_or_stopped, export_is_what_git_takes, users_running_and_stopped,

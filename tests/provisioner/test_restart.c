@@ -14,28 +14,30 @@ Test(restart, what_an_end_means)
 	static const struct {
 		enum prov_target target;
 		int status;
+		bool reset;
 		enum prov_end end;
 	} rows[] = {
-		{ PROV_UNIX, EXITED(0), PROV_END_CLEAN },
-		{ PROV_UNIX, EXITED(PLAT_EXIT_CONFIG), PROV_END_CONFIG },
-		{ PROV_UNIX, EXITED(63), PROV_END_CONFIG },
-		{ PROV_UNIX, EXITED(PLAT_EXIT_CRASH), PROV_END_CRASH },
-		{ PROV_UNIX, EXITED(127), PROV_END_CRASH },
-		{ PROV_UNIX, SIGKILL, PROV_END_CRASH },
-		{ PROV_UNIX, SIGSEGV, PROV_END_CRASH },
-		{ PROV_VIRT, EXITED(0), PROV_END_CLEAN },
-		{ PROV_VIRT, EXITED(1), PROV_END_REFUSED },
-		{ PROV_VIRT, EXITED(PLAT_EXIT_CONFIG * 2 + 1), PROV_END_CONFIG },
-		{ PROV_VIRT, EXITED(PLAT_EXIT_CRASH * 2 + 1), PROV_END_CRASH },
-		{ PROV_VIRT, EXITED(2), PROV_END_CRASH },
-		{ PROV_VIRT, SIGKILL, PROV_END_CRASH },
+		{ PROV_UNIX, EXITED(0), false, PROV_END_CLEAN },
+		{ PROV_UNIX, EXITED(PLAT_EXIT_CONFIG), false, PROV_END_CONFIG },
+		{ PROV_UNIX, EXITED(63), false, PROV_END_CONFIG },
+		{ PROV_UNIX, EXITED(PLAT_EXIT_CRASH), false, PROV_END_CRASH },
+		{ PROV_UNIX, EXITED(127), false, PROV_END_CRASH },
+		{ PROV_UNIX, SIGKILL, false, PROV_END_CRASH },
+		{ PROV_UNIX, SIGSEGV, false, PROV_END_CRASH },
+		{ PROV_VIRT, EXITED(0), false, PROV_END_CLEAN },
+		{ PROV_VIRT, EXITED(1), false, PROV_END_REFUSED },
+		{ PROV_VIRT, EXITED(PLAT_EXIT_CONFIG * 2 + 1), false, PROV_END_CONFIG },
+		{ PROV_VIRT, EXITED(PLAT_EXIT_CRASH * 2 + 1), false, PROV_END_CRASH },
+		{ PROV_VIRT, EXITED(2), false, PROV_END_CRASH },
+		{ PROV_VIRT, SIGKILL, false, PROV_END_CRASH },
+		{ PROV_VIRT, EXITED(0), true, PROV_END_CRASH },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *words = NULL;
 
-		cr_expect_eq(prov_end_of(rows[i].target, rows[i].status, &words), rows[i].end,
-			"row %zu: %s", i, words);
+		cr_expect_eq(prov_end_of(rows[i].target, rows[i].status, rows[i].reset, &words),
+			rows[i].end, "row %zu: %s", i, words);
 		cr_expect(words && *words, "row %zu", i);
 	}
 }

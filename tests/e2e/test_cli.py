@@ -132,6 +132,22 @@ def up_means_that_services_greet(e):
     equal(e.service()["pid"], mail["pid"], "pid after a second up")
 
 
+# Breakage: a certificate that runs out because nobody makes the next, or that the service never gets.
+@stopped
+def certificate_is_renewed(e):
+    path = os.path.join(e.home, "keys/mail.pem")
+    old = open(path).read()
+    os.remove(path)  # as good as one that ends tomorrow
+    check("renewed the certificate" in e.up().stderr, "not renewed")
+    new = open(path).read()
+    check(new != old, "the same certificate")
+    with socket.create_connection(("127.0.0.1", e.port("control")), 20) as raw:
+        with e.tls().wrap_socket(raw, server_hostname="localhost") as s:
+            equal(ssl.DER_cert_to_PEM_cert(s.getpeercert(True)).split(), new.split(), "certificate served")
+    e.down()
+    check("renewed" not in e.up().stderr, "renewed again")
+
+
 # Breakage: the control endpoint answers without its token.
 def control_wants_its_token(e):
     def ask(headers, what="GET /v1/status"):
@@ -420,11 +436,11 @@ def doctor_finds_and_says(e):
 
 
 TESTS = [init_keeps_secrets, git_reads_allod_conf, second_init_is_refused, exit_codes_and_help,
-         conf_errors_name_file_and_line, up_means_that_services_greet, control_wants_its_token,
-         killed_service_is_back_in_two_seconds, logs_are_kept_and_followed,
-         refused_configuration_is_not_restarted, crashing_image_is_reported, busy_port_is_named, down_is_orderly, restart_takes_up_what_changed,
-         foreground_stops_on_signals, first_run_says_how_to_connect,
-         killed_supervisor_takes_the_service_along,
+         conf_errors_name_file_and_line, up_means_that_services_greet, certificate_is_renewed,
+         control_wants_its_token, killed_service_is_back_in_two_seconds, logs_are_kept_and_followed,
+         refused_configuration_is_not_restarted, crashing_image_is_reported, busy_port_is_named,
+         down_is_orderly, restart_takes_up_what_changed, foreground_stops_on_signals,
+         first_run_says_how_to_connect, killed_supervisor_takes_the_service_along,
          history_is_told_running_or_stopped, export_is_what_git_takes, users_running_and_stopped,
          doctor_finds_and_says]
 

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,15 +128,45 @@ static bool runs(struct prov *p)
 	return prov_ask(NULL, p, "status") != ERR_NOENT;
 }
 
+/*
+ * Started by make, Ctrl-C would reach make as well, which then ends by the signal whatever we do. So
+ * we take the terminal alone, as a shell's job does, and give it back. Ctrl-Z would leave nobody
+ * at the terminal: it is not heard meanwhile. Returns whom to give it back to, or -1.
+ */
+static pid_t terminal_take(void)
+{
+	pid_t before = getpgrp();
+
+	if (before == getpid() || tcgetpgrp(STDIN_FILENO) != before)
+		return -1;
+	signal(SIGTTOU, SIG_IGN);
+	signal(SIGTSTP, SIG_IGN);
+	if (setpgid(0, 0) < 0 || tcsetpgrp(STDIN_FILENO, getpid()) < 0)
+		return -1;
+	return before;
+}
+
+static void terminal_give(pid_t before)
+{
+	if (before > 0 && tcsetpgrp(STDIN_FILENO, before) < 0)
+		prov_note("the terminal is gone");
+}
+
 int prov_start_foreground(const struct prov_start *how)
 {
+	pid_t before;
 	int code;
 
 	if (runs(how->p))
 		return prov_fail("`allod status` shows it, `allod down` stops it",
 			"this estate is already running");
 	code = check(how);
-	return code == PROV_OK ? supervise(how, -1) : code;
+	if (code != PROV_OK)
+		return code;
+	before = terminal_take();
+	code = supervise(how, -1);
+	terminal_give(before);
+	return code;
 }
 
 /* ---- background ---- */

@@ -22,6 +22,7 @@
 
 #define TABLE          512 /* entries */
 #define STACK_PROMISED 3   /* pages of a stack that are there for sure */
+#define STACK_PART     64  /* of memory, kept from malloc for stacks that grow deeper */
 
 static uint64_t vm_pages; /* size of the address range */
 static uint64_t low_free; /* every page below is in use */
@@ -118,6 +119,14 @@ static size_t pages_of(uint64_t at, size_t n)
 	return pages;
 }
 
+/* A stack that cannot grow is the end, an allocation that fails is only an error. */
+static bool promise_heap(size_t pages)
+{
+	size_t kept = mem_total() / STACK_PART;
+
+	return mem_spare() + map_evictable() >= pages + kept && mem_promise(pages);
+}
+
 long vm_map(size_t n, int prot)
 {
 	size_t pages = pages_of(VM_BASE, n);
@@ -126,7 +135,7 @@ long vm_map(size_t n, int prot)
 		return -EACCES;
 	if (!n)
 		return -EINVAL;
-	if (!pages || !mem_promise(pages))
+	if (!pages || !promise_heap(pages))
 		return -ENOMEM;
 	uint64_t index = take_row(pages, prot_bits(prot));
 	if (index == vm_pages) {
@@ -227,7 +236,7 @@ long vm_remap(uint64_t at, size_t old_n, size_t new_n, bool may_move)
 		return pages == was || !vm_unmap(at + pages * PAGE, (was - pages) * PAGE) ? (long)at
 											  : -EINVAL;
 	uint64_t bits = *page_entry(at, false) & (MAY_READ | MAY_WRITE);
-	if (!mem_promise(pages - was))
+	if (!promise_heap(pages - was))
 		return -ENOMEM;
 	if (all_free(from + was, pages - was)) {
 		for (uint64_t i = from + was; i < from + pages; i++)
@@ -272,7 +281,7 @@ void *plat_stack_alloc(size_t n)
 	size_t pages = pages_of(VM_BASE, n);
 	size_t sure = pages < STACK_PROMISED ? pages : STACK_PROMISED;
 
-	if (!pages || !mem_promise(sure))
+	if (!pages || !promise_heap(sure))
 		return NULL;
 	uint64_t index = take_row(pages + 1, MAY_READ | MAY_WRITE | LAZY);
 	if (index == vm_pages) {

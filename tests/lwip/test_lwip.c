@@ -6,6 +6,7 @@
 #include "os/crypto.h"
 #include "os/main.h"
 #include "os/net.h"
+#include "os/net/lwip/lwip_impl.h"
 #include "os/platform/unix/unix.h"
 
 #include <criterion/criterion.h>
@@ -450,6 +451,48 @@ static int pressure_client(void *arg)
 Test(lwip, back_pressure, .timeout = 60)
 {
 	run(slow_server, pressure_client, "ip6=off", false);
+}
+
+static void swallow(void *arg)
+{
+	char room[512];
+	size_t n;
+
+	while (os_stream_read(&n, arg, room, sizeof(room), OS_FOREVER) == 0 && n > 0)
+		;
+	os_stream_close(arg);
+}
+
+static int swallowing_server(void *arg)
+{
+	(void)arg;
+	listen_to(7, swallow);
+	return 0;
+}
+
+/* Catches acknowledgements held back until lwIP's timer: 250 ms for each of these. */
+static int lone_client(void *arg)
+{
+	struct os_addr to = at("10.9.0.1:7");
+	os_time deadline = os_after(2 * OS_SEC);
+	struct os_stream *s;
+
+	(void)arg;
+	TRY(os_connect(&s, &to, SOON));
+	for (int i = 0; i < 20; i++) {
+		TRY(os_stream_write(s, STR("x"), SOON));
+		while (lwip_memory.queued > 0) {
+			CHECK(os_now() < deadline);
+			os_sleep(os_after(OS_MS));
+		}
+	}
+	os_stream_close(s);
+	return 0;
+}
+
+Test(lwip, lone_segments_are_acknowledged_at_once, .timeout = 30)
+{
+	run(swallowing_server, lone_client, "ip6=off", false);
 }
 
 static int v6_client(void *arg)

@@ -50,11 +50,14 @@ struct lwip_tcp {
 	bool connected;
 	size_t moved;
 	struct os_waitq readers, writers, *notify;
-	struct lwip_tcp *next, **prev; /* all of them */
-	struct lwip_tcp *next_pending; /* accepted by lwIP, not yet by a fiber */
+	struct lwip_tcp *next, **prev;         /* all of them */
+	struct lwip_tcp *next_due, **prev_due; /* those that received something; NULL: not there */
+	struct lwip_tcp *next_pending;         /* accepted by lwIP, not yet by a fiber */
 };
 /* Takes the pcb over; NULL when there is no memory. */
 struct lwip_tcp *lwip_tcp_new(struct tcp_pcb *pcb);
+/* Acknowledge what no answer has acknowledged yet. */
+void lwip_tcp_acknowledge(void);
 /* Reset the connection and free it; for those no fiber has seen. */
 void lwip_tcp_abort(struct lwip_tcp *t);
 /* Reset the connection that holds most of lwip_memory.received. False when none holds any. */

@@ -22,9 +22,10 @@
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
 
-#define PIECES_MAX    16 /* of a frame */
-#define FRAMES_A_TURN 64
-#define LATE_MAX      128 /* frames waiting for room in the driver's ring */
+#define PIECES_MAX     16 /* of a frame */
+#define FRAMES_A_TURN  64
+#define LATE_MAX       128 /* frames waiting for room in the driver's ring */
+#define SEGMENTS_BYTES ((size_t)MEMP_NUM_TCP_SEG * TCP_MSS)
 
 struct lwip_memory lwip_memory;
 
@@ -146,8 +147,8 @@ static void ready(void *ctx)
 	}
 	send_late();
 	more = i == FRAMES_A_TURN;
-	if (more)
-		os_wake_all(&timer_q);
+	if (i > 0)
+		os_wake_all(&timer_q); /* behind the fibers that these frames woke */
 	else
 		lwip_timers_changed();
 }
@@ -171,13 +172,14 @@ static void timers(void *arg)
 	(void)arg;
 	for (;;) {
 		sys_check_timeouts();
+		lwip_tcp_acknowledge();
 		if (more)
 			ready(NULL);
 		timer_at = more ? os_now() : next_timer();
 		if (timer_at <= os_now())
 			os_yield();
 		else if (os_wait(&timer_q, timer_at) == 0)
-			continue; /* an earlier one was set */
+			continue; /* an earlier one was set, or frames came */
 	}
 }
 
@@ -324,6 +326,9 @@ static void limit_memory(void)
 	if (str_u64(&kb, os_arg("net.memory_kb"), 1 << 20) == 0)
 		part = kb << 10;
 	lwip_memory.receive_max = lwip_memory.queue_max = (size_t)part;
+	/* Those who read nothing must not have all the segments. */
+	if (lwip_memory.queue_max > SEGMENTS_BYTES / 2)
+		lwip_memory.queue_max = SEGMENTS_BYTES / 2;
 }
 
 int lwip_start(void)

@@ -11,6 +11,7 @@
 #define POLL_HALVES   2 /* of a second: how often a writer without memory tries again */
 
 static struct lwip_tcp *all;
+static struct lwip_tcp *due; /* received something since lwip_tcp_acknowledge */
 
 static struct lwip_tcp *tcp_of(struct os_stream *s)
 {
@@ -28,6 +29,44 @@ static void forget_queued(struct lwip_tcp *t)
 {
 	lwip_memory.queued -= t->queued;
 	t->queued = 0;
+}
+
+static void due_add(struct lwip_tcp *t)
+{
+	if (t->prev_due)
+		return;
+	t->next_due = due;
+	t->prev_due = &due;
+	if (due)
+		due->prev_due = &t->next_due;
+	due = t;
+}
+
+static void due_del(struct lwip_tcp *t)
+{
+	if (!t->prev_due)
+		return;
+	*t->prev_due = t->next_due;
+	if (t->next_due)
+		t->next_due->prev_due = t->prev_due;
+	t->prev_due = NULL;
+}
+
+/*
+ * lwIP holds the acknowledgement of a lone segment back for up to 250 ms; a client under Nagle's
+ * rule (RFC 896) waits for it with the rest of what it has to say.
+ */
+void lwip_tcp_acknowledge(void)
+{
+	while (due) {
+		struct lwip_tcp *t = due;
+
+		due_del(t);
+		if (t->pcb && t->pcb->flags & TF_ACK_DELAY) {
+			tcp_ack_now(t->pcb);
+			tcp_output(t->pcb);
+		}
+	}
 }
 
 /* lwIP keeps the pcb, if only to say goodbye; we hear no more of it. */
@@ -51,6 +90,7 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e)
 	(void)e;
 	if (p) {
 		net_stats.bytes_in += p->tot_len;
+		due_add(t);
 		*(t->in ? &t->in_last->next : &t->in) = p;
 		while (p->next)
 			p = p->next;
@@ -249,6 +289,7 @@ static void tcp_free_stream(struct lwip_tcp *t)
 {
 	drop_input(t);
 	forget_queued(t);
+	due_del(t);
 	*t->prev = t->next;
 	if (t->next)
 		t->next->prev = t->prev;
@@ -285,6 +326,7 @@ static void tcp_stream_close(struct os_stream *s)
 	if (t->pcb) {
 		struct tcp_pcb *pcb = t->pcb;
 		detach(t);
+		tcp_setprio(pcb, TCP_PRIO_MIN); /* it makes room for a new one when there is none */
 		if (tcp_close(pcb) != ERR_OK)
 			tcp_abort(pcb);
 	}

@@ -175,7 +175,7 @@ static int make_disk(struct prov *p, const struct prov_create *how, const struct
 {
 	struct os_disk *disk;
 	struct store *s;
-	int err = os_disk_file(&disk, svc->disk, how->disk_gib << 30);
+	int err = os_disk_file(&disk, svc->disk, how->disk_bytes);
 
 	if (err < 0)
 		return err;

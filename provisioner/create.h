@@ -6,14 +6,14 @@
 #include "os/tls_ca.h"
 #include "provisioner/estate.h"
 
-#define PROV_DISK_GIB   16 /* sparse: it takes on the host what is in it */
+#define PROV_DISK_BYTES ((uint64_t)16 << 30) /* sparse: it takes on the host what is in it */
 #define PROV_LEAF_DAYS  OS_CA_DAYS_MAX
 #define PROV_RENEW_DAYS 30
 
 struct prov_create {
 	struct str user, domain;
 	enum prov_target target;
-	uint64_t disk_gib;
+	uint64_t disk_bytes;
 	const char *listen; /* "smtp=127.0.0.1:2525,...": ports that are wished for; NULL */
 };
 /* Cuts "alice@example.org"; ERR_BAD with a sentence. */

@@ -8,7 +8,8 @@ enum { OPT_TARGET, OPT_DISK, OPT_LISTEN };
 static const struct prov_opt opts[] = {
 	[OPT_TARGET] = { "target", 0, "virt|unix",
 		"what services run as: machines (virt) or processes" },
-	[OPT_DISK] = { "disk-size", 0, "GIB", "most a service can hold; takes what is in it (16)" },
+	[OPT_DISK] = { "disk-size", 0, "GIB",
+		"most a service can hold; takes what is in it (16); 500M is MiB" },
 	[OPT_LISTEN] = { "listen", 0, "NAME=ADDR:PORT,...",
 		"ports wished for, such as imaps=127.0.0.1:993" },
 	{ 0 },
@@ -46,23 +47,34 @@ static void tell(const struct job *j)
 		STR_ARG(j->how.user));
 }
 
+/* "16" GiB or "500M" MiB */
+static int parse_size(uint64_t *bytes, struct str s)
+{
+	bool mib = s.n > 0 && s.p[s.n - 1] == 'M';
+	uint64_t n;
+
+	if (str_u64(&n, str_sub(s, 0, s.n - mib), mib ? 1 << 20 : 1 << 16) < 0 || n == 0)
+		return err_set(ERR_BAD,
+			"a disk's size is a number of GiB, or of MiB and M, not \"%.*s\"",
+			STR_ARG(s));
+	*bytes = n << (mib ? 20 : 30);
+	return 0;
+}
+
 static int run(struct prov *p, const struct prov_args *a)
 {
 	struct job j = { .p = p, .e = ARENA_NEW(&p->arena, struct prov_estate) };
-	uint64_t gib = PROV_DISK_GIB;
 	int err, code;
 
 	os_assert(j.e);
 	err = prov_create_owner(&j.how, a->pos[0]);
 	if (err == 0 && a->opt[OPT_TARGET])
 		err = prov_target_parse(&j.how.target, str_of(a->opt[OPT_TARGET]));
-	if (err == 0 && a->opt[OPT_DISK] &&
-		(str_u64(&gib, str_of(a->opt[OPT_DISK]), 65536) < 0 || gib == 0))
-		err = err_set(
-			ERR_BAD, "a disk's size is a number of GiB, not \"%s\"", a->opt[OPT_DISK]);
+	j.how.disk_bytes = PROV_DISK_BYTES;
+	if (err == 0 && a->opt[OPT_DISK])
+		err = parse_size(&j.how.disk_bytes, str_of(a->opt[OPT_DISK]));
 	if (err < 0)
 		return prov_usage("`allod init --help` says how it is used", "%s", err_text(err));
-	j.how.disk_gib = gib;
 	j.how.listen = a->opt[OPT_LISTEN];
 	if (os_crypto_init() < 0)
 		return prov_fail(NULL, "no source of randomness");

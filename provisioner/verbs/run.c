@@ -120,7 +120,7 @@ static int run(struct prov *p, const struct prov_args *a)
 		.ctx = &j,
 		.e = ARENA_NEW(&p->arena, struct prov_estate) };
 	os_assert(j.start.e);
-	j.how.disk_gib = PROV_DISK_GIB;
+	j.how.disk_bytes = PROV_DISK_BYTES;
 	if (a->opt[OPT_TARGET]) {
 		if (prov_target_parse(&target, str_of(a->opt[OPT_TARGET])) < 0)
 			return prov_usage(NULL, "%s", err_text(ERR_BAD));

@@ -413,9 +413,9 @@ int mail_account_fill(struct mail_account *a)
 	int err = mail_edit_begin(&w, a);
 	if (err < 0)
 		return err;
-	if (store_edit_find(&e, w->e, STR(".lanes")) == 0) { /* another fiber was faster */
-		mail_edit_abort(w);
-		return 0;
+	if (store_edit_find(&e, w->e, STR(".lanes")) ==
+		0) { /* another fiber was faster, but it may not be durable yet */
+		return mail_edit_commit(w, STR("mail: first use"));
 	}
 	err = store_edit_put_bytes(w->e, STR(".gitattributes"), STR("* -text\n"));
 	if (err == 0)

@@ -16,7 +16,10 @@
 OS_MANIFEST("mail " VERSION " nics=1 disks=1 memory_mb=48 "
 	    "ports=smtp:25,submission:587,submissions:465,imap:143,imaps:993,control:8443")
 
-#define MEMORY_RESERVE_BYTES (4 * 1024 * 1024) /* below this much free memory nobody new comes in */
+/* Nobody new comes in when less memory is free: those inside need some for what they do. */
+#define RESERVE_PART 8 /* of all memory */
+#define RESERVE_MAX  ((uint64_t)16 << 20)
+#define PARTINGS_MAX 64 /* being told so at once, each for a second or two */
 
 struct options {
 	struct str hostname, tls_cert, tls_key, token;
@@ -31,7 +34,7 @@ static const struct os_opt option_rows[] = {
 		struct options, token, "control.token", "", "bearer token of the control endpoint"),
 	OS_OPT_U64(struct options, message_max, "message.max", 1024, 1 << 30, 50 << 20,
 		"largest message, bytes"),
-	OS_OPT_U64(struct options, connections_max, "connections.max", 1, 4000, 1000,
+	OS_OPT_U64(struct options, connections_max, "connections.max", 1, 4000, 400,
 		"mail connections at once"),
 	{ 0 },
 };
@@ -47,7 +50,7 @@ struct service {
 	struct os_tls *tls;
 	struct smtp_config smtp;
 	struct imap_config imap;
-	unsigned connections;
+	unsigned connections, partings;
 };
 
 /* ---- listeners ---- */
@@ -94,44 +97,65 @@ static void serve(void *arg)
 
 static bool room_for_one(const struct service *s)
 {
-	uint64_t total, left;
+	uint64_t total, left, reserve;
 
 	plat_memory(&total, &left);
-	return s->connections < s->options.connections_max && left > MEMORY_RESERVE_BYTES;
+	reserve = total / RESERVE_PART < RESERVE_MAX ? total / RESERVE_PART : RESERVE_MAX;
+	return s->connections < s->options.connections_max && left > reserve;
 }
 
-static void turn_away(struct listener *l, struct os_stream *stream)
+static void turn_away(const struct connection *c)
 {
-	os_log(OS_WARN, "svc=%s event=refused why=busy connections=%u", l->name,
-		l->service->connections);
-	if (l->busy) {
-		int err = os_stream_write(stream, str_of(l->busy), os_after(OS_SEC));
+	if (c->from->busy) {
+		int err = os_stream_write(c->stream, str_of(c->from->busy), os_after(OS_SEC));
 
 		(void)err; /* it is closed either way */
 	}
-	os_stream_close(stream);
+	os_stream_close(c->stream);
+}
+
+static void part(void *arg)
+{
+	struct connection c = *(struct connection *)arg;
+
+	free(arg);
+	turn_away(&c);
+	c.from->service->partings--;
+}
+
+/* Saying goodbye takes as long as the other side likes, up to a point: not here, if it can be. */
+static void take_in(const struct connection *c)
+{
+	struct service *s = c->from->service;
+	bool room = room_for_one(s);
+	struct connection *copy = malloc(sizeof(*copy));
+
+	if (copy)
+		*copy = *c;
+	if (!room)
+		os_log(OS_WARN, "svc=%s event=refused why=busy connections=%u", c->from->name,
+			s->connections);
+	if (!copy || (!room && s->partings >= PARTINGS_MAX) ||
+		os_spawn(c->from->name, room ? serve : part, copy) < 0) {
+		free(copy);
+		turn_away(c);
+		return;
+	}
+	if (room)
+		s->connections++;
+	else
+		s->partings++;
 }
 
 static void accept_all(void *arg)
 {
 	struct listener *l = arg;
-	struct os_stream *stream;
+	struct connection c = { .from = l };
 	int err;
 
-	while ((err = os_accept(&stream, l->l, OS_FOREVER)) == 0) {
-		struct connection *c = room_for_one(l->service) ? malloc(sizeof(*c)) : NULL;
-
-		if (!c) {
-			turn_away(l, stream);
-			continue;
-		}
-		*c = (struct connection){ l, stream };
-		if (os_spawn(l->name, serve, c) < 0) {
-			free(c);
-			turn_away(l, stream);
-			continue;
-		}
-		l->service->connections++;
+	while ((err = os_accept(&c.stream, l->l, OS_FOREVER)) == 0) {
+		take_in(&c);
+		os_yield(); /* what it allocates first is seen before the next one is let in */
 	}
 	if (err != ERR_CLOSED)
 		os_log(OS_ERROR, "svc=%s event=accept result=failed why=\"%s\"", l->name,

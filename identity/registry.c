@@ -1,40 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-#include "identity/registry.h"
-#include "os/crypto.h"
+#include "identity/registry_impl.h"
 
-#define ESTATE_REF   STR("refs/heads/estate")
-#define ARENA_CAP    (16 * 1024 * 1024)
-#define FILE_MAX     4096
-#define SALT_BYTES   16
-#define SECRET_CHARS 30 /* 5 bits each */
-#define GROUP_CHARS  5
-#define EDIT_WAIT    (60 * OS_SEC)
-
-struct password {
-	struct str client;
-	int64_t created_sec;
-	uint8_t salt[SALT_BYTES], mac[OS_MAC_BYTES];
-	struct password *next;
-};
-struct user {
-	struct str name, full_name;
-	int64_t created_sec;
-	struct password *passwords;
-	unsigned password_count;
-	struct user *next;
-};
-struct id_registry {
-	struct store *s;
-	struct arena a; /* everything below; replaced as a whole by load() */
-	struct str domain;
-	struct user *users, **tail;
-	unsigned user_count;
-	bool stale; /* the branch moved since load() */
-};
+#define ESTATE_REF STR("refs/heads/estate")
+#define ARENA_CAP  (16 * 1024 * 1024)
+#define FILE_MAX   4096
+#define EDIT_WAIT  (60 * OS_SEC)
 
 /* ---- the files: "key = value" lines ---- */
 
-static struct str file_get(struct str text, struct str key)
+struct str id_file_get(struct str text, struct str key)
 {
 	struct str line, k, v;
 
@@ -46,25 +20,11 @@ static struct str file_get(struct str text, struct str key)
 	return STR_NONE;
 }
 
-static int64_t file_time(struct str text, struct str key)
+int64_t id_file_time(struct str text, struct str key)
 {
 	uint64_t v;
 
-	return str_u64(&v, file_get(text, key), INT64_MAX) == 0 ? (int64_t)v : 0;
-}
-
-/* "blake2b:<salt>:<mac>" on the first line. */
-static int password_parse(struct password *p, struct str text)
-{
-	struct str line, kind, salt, mac;
-
-	str_cut(&line, &text, text, '\n');
-	if (!str_cut(&kind, &line, line, ':') || !str_eq(kind, STR("blake2b")) ||
-		!str_cut(&salt, &mac, line, ':') || os_unhex(p->salt, SALT_BYTES, salt) < 0 ||
-		os_unhex(p->mac, OS_MAC_BYTES, mac) < 0)
-		return err_set(ERR_BAD, "registry: password file is not \"blake2b:<salt>:<mac>\"");
-	p->created_sec = file_time(text, STR("created"));
-	return 0;
+	return str_u64(&v, id_file_get(text, key), INT64_MAX) == 0 ? (int64_t)v : 0;
 }
 
 /* ---- reading the branch into memory ---- */
@@ -72,7 +32,7 @@ static int password_parse(struct password *p, struct str text)
 struct walk {
 	struct id_registry *r;
 	struct store_oid tree; /* of the folder being listed */
-	struct user *user;
+	struct id_user *user;
 };
 
 static int read_file(
@@ -90,7 +50,7 @@ static int load_password(void *ctx, struct str client, const struct store_entry 
 {
 	struct walk *w = ctx;
 	struct str text;
-	struct password *p;
+	struct id_password *p;
 	int err;
 
 	if (e->kind != STORE_BLOB || client.n > ID_CLIENT_BYTES_MAX)
@@ -98,13 +58,13 @@ static int load_password(void *ctx, struct str client, const struct store_entry 
 	if (w->user->password_count == ID_PASSWORDS_MAX)
 		return err_set(ERR_LIMIT, "registry: %.*s has more than %d passwords",
 			STR_ARG(w->user->name), ID_PASSWORDS_MAX);
-	p = ARENA_NEW(&w->r->a, struct password);
+	p = ARENA_NEW(&w->r->a, struct id_password);
 	if (!p)
 		return err_set(ERR_LIMIT, "registry: too large");
 	p->client = arena_dup(&w->r->a, client);
 	if ((err = store_blob_all(&text, &w->r->a, w->r->s, &e->oid, FILE_MAX)) < 0)
 		return err;
-	if ((err = password_parse(p, text)) < 0)
+	if ((err = id_password_parse(p, text)) < 0)
 		return err;
 	p->next = w->user->passwords;
 	w->user->passwords = p;
@@ -124,14 +84,14 @@ static int load_user(void *ctx, struct str name, const struct store_entry *e)
 		return 0;
 	if (r->user_count == ID_USERS_MAX)
 		return err_set(ERR_LIMIT, "registry: more than %d users", ID_USERS_MAX);
-	w->user = ARENA_NEW(&r->a, struct user);
+	w->user = ARENA_NEW(&r->a, struct id_user);
 	if (!w->user)
 		return err_set(ERR_LIMIT, "registry: too large");
 	if ((err = read_file(&text, r, &e->oid, STR("user"))) < 0)
 		return err;
 	w->user->name = arena_dup(&r->a, name);
-	w->user->full_name = file_get(text, STR("name"));
-	w->user->created_sec = file_time(text, STR("created"));
+	w->user->full_name = id_file_get(text, STR("name"));
+	w->user->created_sec = id_file_time(text, STR("created"));
 	*r->tail = w->user;
 	r->tail = &w->user->next;
 	r->user_count++;
@@ -155,7 +115,7 @@ static int load_branch(struct id_registry *r)
 	if ((err = store_commit_get(&c, &r->a, r->s, &head)) < 0 ||
 		(err = read_file(&text, r, &c.tree, STR("estate"))) < 0)
 		return err;
-	r->domain = file_get(text, STR("domain"));
+	r->domain = id_file_get(text, STR("domain"));
 	err = store_find(&users, r->s, &c.tree, STR("users"));
 	if (err == ERR_NOENT)
 		return 0;
@@ -181,7 +141,7 @@ static int load(struct id_registry *r)
 	return 0;
 }
 
-static int fresh(struct id_registry *r)
+int id_refresh(struct id_registry *r)
 {
 	return r->stale ? load(r) : 0;
 }
@@ -195,9 +155,9 @@ static void moved(void *ctx, struct str ref, const struct store_oid *commit)
 		r->stale = true;
 }
 
-static struct user *user_find(struct id_registry *r, struct str name)
+struct id_user *id_user_find(struct id_registry *r, struct str name)
 {
-	for (struct user *u = r->users; u; u = u->next)
+	for (struct id_user *u = r->users; u; u = u->next)
 		if (str_eq(u->name, name))
 			return u;
 	return NULL;
@@ -207,7 +167,7 @@ static struct user *user_find(struct id_registry *r, struct str name)
 
 /* One file of the estate written (or removed, with text.p NULL) as one commit; then memory follows.
  */
-static int change(struct store *s, struct str path, struct str text, struct str message)
+int id_change(struct store *s, struct str path, struct str text, struct str message)
 {
 	struct store_why why = { STR("allod"), STR("allod@localhost"), message, 0 };
 	struct store_edit *e;
@@ -252,7 +212,7 @@ int id_found(struct store *s, struct str domain)
 			"'.')",
 			STR_ARG(domain));
 	n = snprintf(text, sizeof(text), "domain = %.*s\n", STR_ARG(domain));
-	return change(s, STR("estate"), str_n(text, (size_t)n), STR("estate: found it"));
+	return id_change(s, STR("estate"), str_n(text, (size_t)n), STR("estate: found it"));
 }
 
 int id_open(struct id_registry **out, struct store *s)
@@ -286,18 +246,24 @@ struct str id_domain(const struct id_registry *r)
 	return r->domain;
 }
 
-static bool name_ok(struct str s, size_t max)
+static bool alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Of `alnum` and, but for the first, of `more`; a git path whatever it is. */
+bool id_name_ok(struct str s, size_t max, bool upper, const char *more)
 {
 	if (s.n == 0 || s.n > max)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 
-		if (!alnum && (i == 0 || !(c == '.' || c == '-' || c == '_')))
+		if (!alnum(c) && !(upper && c >= 'A' && c <= 'Z') &&
+			(i == 0 || !c || !strchr(more, c)))
 			return false;
 	}
-	return s.p[s.n - 1] != '.' && !str_ends(s, STR(".lock"));
+	return s.p[s.n - 1] != '.' && s.p[s.n - 1] != ' ' && !str_ends(s, STR(".lock"));
 }
 
 int id_user_add(struct id_registry *r, struct str user, struct str full_name)
@@ -305,7 +271,7 @@ int id_user_add(struct id_registry *r, struct str user, struct str full_name)
 	char path[ID_USER_BYTES_MAX + 32], text[512], why[ID_USER_BYTES_MAX + 32];
 	int n, m, w, err;
 
-	if (!name_ok(user, ID_USER_BYTES_MAX))
+	if (!id_name_ok(user, ID_USER_BYTES_MAX, false, ".-_"))
 		return err_set(ERR_BAD,
 			"registry: \"%.*s\" is not a user name (1 to %d lower-case letters, "
 			"digits, '.', '-', '_')",
@@ -315,9 +281,9 @@ int id_user_add(struct id_registry *r, struct str user, struct str full_name)
 			STR_ARG(user));
 	if (full_name.n > 200 || str_chr(full_name, '\n') >= 0 || str_chr(full_name, '\r') >= 0)
 		return err_set(ERR_BAD, "registry: a full name is one line of at most 200 bytes");
-	if ((err = fresh(r)) < 0)
+	if ((err = id_refresh(r)) < 0)
 		return err;
-	if (user_find(r, user))
+	if (id_user_find(r, user))
 		return err_set(ERR_EXIST, "registry: there is a user %.*s already", STR_ARG(user));
 	if (r->user_count == ID_USERS_MAX)
 		return err_set(ERR_LIMIT, "registry: at most %d users", ID_USERS_MAX);
@@ -325,25 +291,26 @@ int id_user_add(struct id_registry *r, struct str user, struct str full_name)
 	m = snprintf(text, sizeof(text), "name = %.*s\ncreated = %lld\n", STR_ARG(full_name),
 		(long long)os_wall_sec());
 	w = snprintf(why, sizeof(why), "user: add %.*s", STR_ARG(user));
-	err = change(r->s, str_n(path, (size_t)n), str_n(text, (size_t)m), str_n(why, (size_t)w));
-	return err < 0 ? err : fresh(r);
+	err = id_change(
+		r->s, str_n(path, (size_t)n), str_n(text, (size_t)m), str_n(why, (size_t)w));
+	return err < 0 ? err : id_refresh(r);
 }
 
 int id_user_list(struct id_registry *r, id_user_fn *fn, void *ctx)
 {
-	int err = fresh(r);
+	int err = id_refresh(r);
 
-	for (struct user *u = r->users; u && err >= 0; u = u->next)
+	for (struct id_user *u = r->users; u && err >= 0; u = u->next)
 		err = fn(ctx, u->name, u->full_name);
 	return err < 0 ? err : 0;
 }
 
 /* The first user that was made answers for postmaster. */
-static struct user *first_user(struct id_registry *r)
+static struct id_user *first_user(struct id_registry *r)
 {
-	struct user *first = r->users;
+	struct id_user *first = r->users;
 
-	for (struct user *u = r->users; u; u = u->next)
+	for (struct id_user *u = r->users; u; u = u->next)
 		if (u->created_sec < first->created_sec)
 			first = u;
 	return first;
@@ -353,8 +320,8 @@ int id_user_of(char *out, struct id_registry *r, struct str address)
 {
 	char low[ID_USER_BYTES_MAX + 1];
 	struct str local = address, domain = STR_NONE, tag;
-	struct user *u;
-	int err = fresh(r);
+	struct id_user *u;
+	int err = id_refresh(r);
 
 	if (err < 0)
 		return err;
@@ -374,155 +341,10 @@ int id_user_of(char *out, struct id_registry *r, struct str address)
 		low[i] = local.p[i] >= 'A' && local.p[i] <= 'Z' ? (char)(local.p[i] + 32)
 								: local.p[i];
 	local = str_n(low, local.n);
-	u = str_eq(local, STR("postmaster")) ? first_user(r) : user_find(r, local);
+	u = str_eq(local, STR("postmaster")) ? first_user(r) : id_user_find(r, local);
 	if (!u)
 		return err_set(ERR_NOENT, "no such user");
 	memcpy(out, u->name.p, u->name.n);
 	out[u->name.n] = 0;
-	return 0;
-}
-
-/* ---- passwords ---- */
-
-/* What is hashed: without the hyphens and spaces that make it readable, lower-cased. */
-static struct str secret_normal(char out[static ID_PASSWORD_BYTES_MAX], struct str secret)
-{
-	size_t n = 0;
-
-	if (secret.n > ID_PASSWORD_BYTES_MAX)
-		return STR_NONE;
-	for (size_t i = 0; i < secret.n; i++) {
-		char c = secret.p[i];
-
-		if (c == '-' || c == ' ')
-			continue;
-		out[n++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-	}
-	return str_n(out, n);
-}
-
-static void secret_make(char out[static SECRET_CHARS + SECRET_CHARS / GROUP_CHARS])
-{
-	static const char letters[] =
-		"abcdefghijkmnpqrstuvwxyz23456789"; /* 32, none that look alike */
-	uint8_t raw[SECRET_CHARS];
-	size_t n = 0;
-
-	os_random(raw, sizeof(raw));
-	for (size_t i = 0; i < SECRET_CHARS; i++) {
-		if (i > 0 && i % GROUP_CHARS == 0)
-			out[n++] = '-';
-		out[n++] = letters[raw[i] % 32];
-	}
-	out[n] = 0;
-	os_wipe(raw, sizeof(raw));
-}
-
-static int password_path(struct buf *path, struct str user, struct str client)
-{
-	if (!name_ok(client, ID_CLIENT_BYTES_MAX))
-		return err_set(ERR_BAD,
-			"registry: \"%.*s\" is not a client name (1 to %d lower-case letters, "
-			"digits, '.', '-', '_')",
-			STR_ARG(client), ID_CLIENT_BYTES_MAX);
-	buf_fmt(path, "users/%.*s/passwords/%.*s", STR_ARG(user), STR_ARG(client));
-	return path->err;
-}
-
-int id_password_add(
-	struct str *out, struct arena *a, struct id_registry *r, struct str user, struct str client)
-{
-	char secret[SECRET_CHARS + SECRET_CHARS / GROUP_CHARS], plain[ID_PASSWORD_BYTES_MAX];
-	uint8_t salt[SALT_BYTES], mac[OS_MAC_BYTES];
-	struct buf path, text;
-	struct str why;
-	struct user *u;
-	int err = fresh(r);
-
-	if (err < 0)
-		return err;
-	buf_init(&path, a);
-	buf_init(&text, a);
-	if ((err = password_path(&path, user, client)) < 0)
-		return err;
-	if (!(u = user_find(r, user)))
-		return err_set(ERR_NOENT, "registry: there is no user %.*s", STR_ARG(user));
-	if (u->password_count >= ID_PASSWORDS_MAX)
-		return err_set(ERR_LIMIT, "registry: %.*s has %d passwords, revoke one first",
-			STR_ARG(user), ID_PASSWORDS_MAX);
-	secret_make(secret);
-	os_random(salt, sizeof(salt));
-	os_mac(mac, str_n(salt, sizeof(salt)), secret_normal(plain, str_of(secret)));
-	buf_addz(&text, "blake2b:");
-	os_hex(&text, str_n(salt, sizeof(salt)));
-	buf_addc(&text, ':');
-	os_hex(&text, str_n(mac, sizeof(mac)));
-	buf_fmt(&text, "\ncreated = %lld\n", (long long)os_wall_sec());
-	why = arena_fmt(
-		a, "user: app password for %.*s, client %.*s", STR_ARG(user), STR_ARG(client));
-	*out = arena_dup(a, str_of(secret));
-	os_wipe(secret, sizeof(secret));
-	os_wipe(plain, sizeof(plain));
-	if (!out->p || text.err < 0)
-		return ERR_LIMIT;
-	err = change(r->s, buf_str(&path), buf_str(&text), why);
-	return err < 0 ? err : fresh(r);
-}
-
-int id_password_revoke(struct id_registry *r, struct str user, struct str client)
-{
-	struct arena a;
-	struct buf path;
-	int err;
-
-	arena_init(&a, 4096);
-	buf_init(&path, &a);
-	if ((err = password_path(&path, user, client)) == 0) {
-		err = change(r->s, buf_str(&path), STR_NONE, STR("user: revoke an app password"));
-		if (err == ERR_NOENT)
-			err_set(err, "registry: %.*s has no password for a client %.*s",
-				STR_ARG(user), STR_ARG(client));
-	}
-	arena_free(&a);
-	return err < 0 ? err : fresh(r);
-}
-
-int id_password_list(struct id_registry *r, struct str user, id_password_fn *fn, void *ctx)
-{
-	struct user *u;
-	int err = fresh(r);
-
-	if (err < 0)
-		return err;
-	if (!(u = user_find(r, user)))
-		return err_set(ERR_NOENT, "registry: there is no user %.*s", STR_ARG(user));
-	for (struct password *p = u->passwords; p && err >= 0; p = p->next)
-		err = fn(ctx, p->client, p->created_sec);
-	return err < 0 ? err : 0;
-}
-
-int id_login(struct id_login *out, struct id_registry *r, struct str login, struct str password)
-{
-	static const struct password
-		nobody; /* so that an unknown name costs as much as a known one */
-	char plain[ID_PASSWORD_BYTES_MAX];
-	const struct password *good = NULL;
-	struct str secret = secret_normal(plain, password);
-	struct user *u = NULL;
-	uint8_t mac[OS_MAC_BYTES];
-
-	if (id_user_of(out->user, r, login) == 0)
-		u = user_find(r, str_of(out->user));
-	for (const struct password *p = u && u->passwords ? u->passwords : &nobody; p;
-		p = p->next) {
-		os_mac(mac, str_n(p->salt, SALT_BYTES), secret);
-		if (os_same(mac, p->mac, OS_MAC_BYTES) && p != &nobody && secret.n > 0)
-			good = p;
-	}
-	os_wipe(plain, sizeof(plain));
-	if (!good)
-		return err_set(ERR_DENIED, "wrong user name or password");
-	memcpy(out->client, good->client.p, good->client.n);
-	out->client[good->client.n] = 0;
 	return 0;
 }

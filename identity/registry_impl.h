@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/* What registry.c and password.c share: the estate branch as it is kept in memory. */
+#ifndef IDENTITY_REGISTRY_IMPL_H
+#define IDENTITY_REGISTRY_IMPL_H
+
+#include "identity/registry.h"
+#include "os/crypto.h"
+
+#define ID_SALT_BYTES 16
+
+struct id_password {
+	struct str client;
+	int64_t created_sec;
+	uint8_t salt[ID_SALT_BYTES], mac[OS_MAC_BYTES];
+	struct id_password *next;
+};
+struct id_user {
+	struct str name, full_name;
+	int64_t created_sec;
+	struct id_password *passwords;
+	unsigned password_count;
+	struct id_user *next;
+};
+struct id_registry {
+	struct store *s;
+	struct arena a; /* everything below; replaced as a whole when the branch moved */
+	struct str domain;
+	struct id_user *users, **tail;
+	unsigned user_count;
+	bool stale; /* the branch moved since it was read */
+};
+
+/* Read the branch again if it moved. */
+MUST_CHECK int id_refresh(struct id_registry *r);
+struct id_user *id_user_find(struct id_registry *r, struct str name); /* NULL: none */
+/* One file of the estate written (or removed, with text.p NULL) as one commit. BLOCKS. */
+MUST_CHECK int id_change(struct store *s, struct str path, struct str text, struct str message);
+/* Of lower-case letters, digits, with `upper` capitals and, but for the first, of `more`. */
+bool id_name_ok(struct str s, size_t max, bool upper, const char *more);
+/* "blake2b:<salt>:<mac>" and what follows. */
+MUST_CHECK int id_password_parse(struct id_password *p, struct str text);
+/* The value of "key = value" among the lines; STR_NONE. */
+struct str id_file_get(struct str text, struct str key);
+int64_t id_file_time(struct str text, struct str key);
+
+#endif

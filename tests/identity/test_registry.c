@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+#include <criterion/criterion.h>
+#include "identity/guard.h"
+#include "identity/registry.h"
+#include "os/crypto.h"
+#include "os/main.h"
+#include "tests/fake/disk.h"
+
+/* Criterion ends the process at a failed assertion, also inside a fiber. */
+#define OK(expr) \
+	do { \
+		int code_ = (expr); \
+		cr_assert_eq(code_, 0, "%s: %d %s", #expr, code_, err_text(code_)); \
+	} while (0)
+
+struct rig {
+	void (*body)(struct rig *);
+	struct os_disk *disk;
+	struct store *s;
+	struct id_registry *r;
+	struct arena a;
+};
+
+static int rig_main(void *arg)
+{
+	struct rig *g = arg;
+	struct fake_disk *f = fake_disk_new(16 << 20);
+
+	OK(os_crypto_init());
+	g->disk = &f->d;
+	arena_init(&g->a, 1 << 20);
+	OK(store_format(g->disk));
+	OK(store_open(&g->s, g->disk, NULL));
+	cr_assert_eq(id_open(&g->r, g->s), ERR_NOENT);
+	OK(id_found(g->s, STR("example.org")));
+	OK(id_open(&g->r, g->s));
+	g->body(g);
+	id_close(g->r);
+	store_close(g->s);
+	os_disk_close(g->disk);
+	arena_free(&g->a);
+	return 7;
+}
+
+static void with_registry(void (*body)(struct rig *))
+{
+	struct rig g = { .body = body };
+
+	cr_assert_eq(os_run(rig_main, &g), 7);
+}
+
+static void reopen(struct rig *g)
+{
+	id_close(g->r);
+	store_close(g->s);
+	OK(store_open(&g->s, g->disk, NULL));
+	OK(id_open(&g->r, g->s));
+}
+
+/* The worked sequence of registry.h, and what must still hold after a restart. */
+static void passwords(struct rig *g)
+{
+	struct id_login who;
+	struct str one, two, loose;
+	struct buf plain;
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	OK(id_password_add(&one, &g->a, g->r, STR("alice"), STR("thunderbird")));
+	OK(id_password_add(&two, &g->a, g->r, STR("alice"), STR("My Phone")));
+	cr_assert_geq(one.n, 26); /* 130 bits in base 32 */
+	cr_assert(!str_eq(one, two));
+	reopen(g);
+	OK(id_login(&who, g->r, STR("alice@example.org"), one));
+	cr_assert_str_eq(who.user, "alice");
+	cr_assert_str_eq(who.client, "thunderbird");
+	OK(id_login(&who, g->r, STR("Alice"), two));
+	cr_assert_str_eq(who.client, "My Phone");
+
+	buf_init(&plain, &g->a); /* as a person may type it */
+	for (size_t i = 0; i < one.n; i++)
+		if (one.p[i] != '-')
+			buf_addc(&plain, one.p[i]);
+	loose = buf_str(&plain);
+	OK(id_login(&who, g->r, STR("alice"), loose));
+	loose.n--;
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), loose), ERR_DENIED);
+
+	OK(id_password_revoke(g->r, STR("alice"), STR("thunderbird")));
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), one), ERR_DENIED);
+	OK(id_login(&who, g->r, STR("alice"), two));
+	cr_assert_eq(id_password_revoke(g->r, STR("alice"), STR("thunderbird")), ERR_NOENT);
+	cr_assert_eq(id_password_add(&two, &g->a, g->r, STR("bob"), STR("x")), ERR_NOENT);
+}
+
+Test(registry, passwords)
+{
+	with_registry(passwords);
+}
+
+static void denied(struct rig *g)
+{
+	static const struct str logins[] = { STR("bob"), STR("alice@elsewhere.example"), STR(""),
+		STR("@example.org"), STR("estate"), STR("alice/../alice") };
+	struct id_login who;
+	struct str secret;
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("")), ERR_DENIED); /* no password yet */
+	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c")));
+	for (size_t i = 0; i < ARRAY_LEN(logins); i++)
+		cr_assert_eq(id_login(&who, g->r, logins[i], secret), ERR_DENIED, "row %zu", i);
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("")), ERR_DENIED);
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("---")), ERR_DENIED);
+}
+
+Test(registry, wrong_logins)
+{
+	with_registry(denied);
+}
+
+static void names(struct rig *g)
+{
+	static const struct {
+		struct str name;
+		int err;
+	} rows[] = {
+		{ STR("bob"), 0 },
+		{ STR("bob"), ERR_EXIST },
+		{ STR("b.o-b_2"), 0 },
+		{ STR("Bob"), ERR_BAD },
+		{ STR(""), ERR_BAD },
+		{ STR("."), ERR_BAD },
+		{ STR("-bob"), ERR_BAD },
+		{ STR("bob."), ERR_BAD },
+		{ STR("bob.lock"), ERR_BAD },
+		{ STR("b/b"), ERR_BAD },
+		{ STR("b\0b"), ERR_BAD },
+		{ STR("estate"), ERR_BAD },
+		{ STR("postmaster"), ERR_BAD },
+		{ STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+			ERR_BAD },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int err = id_user_add(g->r, rows[i].name, STR("x"));
+
+		cr_assert_eq(err, rows[i].err, "row %zu: %d", i, err);
+	}
+	cr_assert_eq(id_user_add(g->r, STR("eve"), STR("two\nlines")), ERR_BAD);
+	cr_assert_eq(id_found(g->s, STR("example.org")), ERR_EXIST);
+}
+
+Test(registry, names)
+{
+	with_registry(names);
+}
+
+static void addresses(struct rig *g)
+{
+	static const struct {
+		struct str address;
+		const char *user;
+		int err;
+	} rows[] = {
+		{ STR("alice"), "alice", 0 },
+		{ STR("ALICE@Example.ORG"), "alice", 0 },
+		{ STR("alice+shop@example.org"), "alice", 0 },
+		{ STR("postmaster"), "alice", 0 },
+		{ STR("Postmaster@example.org"), "alice", 0 },
+		{ STR("carol@example.org"), NULL, ERR_NOENT },
+		{ STR("+@example.org"), NULL, ERR_NOENT },
+		{ STR("alice@example.org.evil.example"), NULL, ERR_UNSUPPORTED },
+		{ STR("alice@example.org@evil.example"), NULL, ERR_UNSUPPORTED },
+		{ STR("alice@"), NULL, ERR_UNSUPPORTED },
+	};
+	char user[ID_USER_BYTES_MAX + 1];
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int err = id_user_of(user, g->r, rows[i].address);
+
+		cr_assert_eq(err, rows[i].err, "row %zu: %d", i, err);
+		if (err == 0)
+			cr_assert_str_eq(user, rows[i].user, "row %zu", i);
+	}
+}
+
+Test(registry, addresses)
+{
+	with_registry(addresses);
+}
+
+/* A change of the branch by somebody else (a sync, another registry) is seen at the next question. */
+static void followed(struct rig *g)
+{
+	struct id_registry *other;
+	struct id_login who;
+	struct str secret;
+
+	OK(id_open(&other, g->s));
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c")));
+	OK(id_login(&who, other, STR("alice"), secret));
+	OK(id_password_revoke(other, STR("alice"), STR("c")));
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), secret), ERR_DENIED);
+	id_close(other);
+}
+
+Test(registry, follows_its_branch)
+{
+	with_registry(followed);
+}
+
+static int domains_main(void *arg)
+{
+	static const struct str bad[] = { STR("Example.org"), STR(".example.org"),
+		STR("example.org."), STR("exa mple.org"), STR("") };
+	struct fake_disk *f = fake_disk_new(16 << 20);
+	struct store *s;
+
+	(void)arg;
+	OK(store_format(&f->d));
+	OK(store_open(&s, &f->d, NULL));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		cr_assert_eq(id_found(s, bad[i]), ERR_BAD, "row %zu", i);
+	store_close(s);
+	os_disk_close(&f->d);
+	return 7;
+}
+
+Test(registry, domain_names)
+{
+	cr_assert_eq(os_run(domains_main, NULL), 7);
+}
+
+/* ---- guard ---- */
+
+static struct os_addr host(uint8_t last)
+{
+	struct os_addr a = {
+		.ip = { [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = last }
+	};
+
+	return a;
+}
+
+static os_time wait_of(struct id_guard *g, const char *login, uint8_t last, int expected)
+{
+	struct os_addr from = host(last);
+	os_time wait = 0;
+
+	cr_assert_eq(id_guard_delay(&wait, g, str_of(login), &from), expected);
+	return wait;
+}
+
+static void result(struct id_guard *g, const char *login, uint8_t last, bool good)
+{
+	struct os_addr from = host(last);
+
+	id_guard_result(g, str_of(login), &from, good);
+}
+
+static int guard_main(void *arg)
+{
+	struct id_guard *g;
+
+	(void)arg;
+	OK(os_crypto_init());
+	OK(id_guard_open(&g));
+	for (int i = 0; i < 200; i++) { /* a burst of good logins from the one address there is */
+		cr_assert_eq(wait_of(g, "alice", 1, 0), 0);
+		result(g, "alice", 1, true);
+	}
+	for (int i = 0; i < 20;
+		i++) /* a mistyped password now and then costs a known address nothing */
+		result(g, "alice", 1, false);
+	cr_assert_eq(wait_of(g, "alice", 1, 0), 0);
+
+	for (int i = 0; i < 3; i++)
+		result(g, "alice", 2, false);
+	cr_assert_eq(wait_of(g, "alice", 2, 0), 0);
+	result(g, "alice", 2, false);
+	cr_assert_gt(wait_of(g, "bob", 2, 0), 0); /* the address waits, whoever it tries to be */
+	for (int i = 0; i < 120; i++)
+		result(g, "alice", 2, false);
+	wait_of(g, "alice", 2, ERR_DENIED);
+	cr_assert_eq(wait_of(g, "alice", 1, 0), 0); /* her own address is not locked out */
+	cr_assert_eq(wait_of(g, "ALICE@example.org", 3, 0),
+		5 * OS_SEC); /* a third one waits for the account */
+	cr_assert_eq(wait_of(g, "bob", 3, 0), 0);
+	free(g);
+	return 7;
+}
+
+Test(guard, slows_guessing_and_nobody_else)
+{
+	cr_assert_eq(os_run(guard_main, NULL), 7);
+}

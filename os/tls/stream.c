@@ -147,11 +147,15 @@ static int tls_write(struct os_stream *s, const void *p, size_t n, os_time deadl
 static bool tls_readable(struct os_stream *s)
 {
 	struct tls *t = tls_of(s);
+	int code;
 
 	if (t->failed || t->ended || mbedtls_ssl_get_bytes_avail(&t->ssl) > 0)
 		return true;
 	/* Records may be without data (alerts, tickets), so only trying tells. */
-	return step(t, NULL, 0) != MBEDTLS_ERR_SSL_WANT_READ;
+	code = step(t, NULL, 0);
+	if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) /* said once: the next read must know */
+		t->ended = true;
+	return code != MBEDTLS_ERR_SSL_WANT_READ;
 }
 
 static void tls_notify(struct os_stream *s, struct os_waitq *q)

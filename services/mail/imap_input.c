@@ -20,13 +20,20 @@ static void keep(struct imap *c, struct str bytes)
 		buf_add(&c->line, bytes);
 }
 
+/* Who has not logged in gets no more time by announcing literals. */
+static os_time literal_deadline(const struct imap *c)
+{
+	os_time by = os_after(IMAP_LITERAL_SEC * OS_SEC);
+	return c->state == IMAP_NOT_AUTH && c->login_by < by ? c->login_by : by;
+}
+
 static int read_literal(struct imap *c, bool wanted)
 {
 	uint64_t left = c->scan.literal;
 	while (left) {
 		struct str s;
-		int err = os_read_some(&s, &c->r, left < IMAP_ROOM ? left : IMAP_ROOM,
-			os_after(IMAP_LITERAL_SEC * OS_SEC));
+		int err = os_read_some(
+			&s, &c->r, left < IMAP_ROOM ? left : IMAP_ROOM, literal_deadline(c));
 		if (err < 0)
 			return err;
 		if (wanted)
@@ -108,7 +115,7 @@ int imap_read_on(struct imap *c)
 	buf_init(&c->line, &c->arena);
 	for (;;) {
 		struct str piece;
-		int err = read_piece(&piece, c, os_after(IMAP_LITERAL_SEC * OS_SEC));
+		int err = read_piece(&piece, c, literal_deadline(c));
 		if (err < 0)
 			return err;
 		keep(c, piece);

@@ -9,6 +9,7 @@ struct list {
 	struct str patterns[PATTERNS_MAX]; /* with the reference in front */
 	size_t count;
 	bool lsub, extended;
+	bool bare;                       /* one empty pattern: asks for the delimiter */
 	bool subscribed, recursive, use; /* select */
 	bool tell_subscribed;            /* return */
 	unsigned status;
@@ -71,6 +72,7 @@ static void add_pattern(struct list *l, struct imap_rd *rd, struct str reference
 		imap_rd_fail(rd, "the command needs too much memory");
 	else
 		l->patterns[l->count++] = full;
+	l->bare = l->count == 1 && !p.n;
 }
 
 static void parse(struct list *l, struct imap_rd *rd)
@@ -178,7 +180,7 @@ static void run(struct imap *c, struct imap_rd *rd, bool lsub)
 		imap_bad_args(c, rd);
 		return;
 	}
-	if (!lsub && l->count == 1 && !l->patterns[0].n) { /* asks for the delimiter */
+	if (!lsub && l->bare) {
 		imap_put(c, STR("* LIST (\\Noselect) \"/\" \"\"\r\n"));
 		imap_ok(c, "done");
 		return;

@@ -96,6 +96,9 @@ Test(imap, mailboxes)
 		"1> a2 LIST \"\" \"\"\n"
 		"1< * LIST (\\Noselect) \"/\" \"\"\n"
 		"1< a2 OK ~\n"
+		"1> a2 LIST work \"\"\n"
+		"1< * LIST (\\Noselect) \"/\" \"\"\n"
+		"1< a2 OK ~\n"
 		"1> a3 CREATE \"work/a project\"\n"
 		"1< a3 OK ~\n"
 		"1> a4 CREATE \"work/a project\"\n"
@@ -476,6 +479,12 @@ Test(imap, nobody_waits_for_ever)
 		"1-< * OK ~\n"
 		"1> a1 NOOP\n"
 		"1< a1 OK ~\n"
+		"1< * BYE log in faster\n"
+		"1! \n");
+	imap_check_in(hurry, /* not by the announcement of a literal either */
+		"1-< * OK ~\n"
+		"1> a1 LOGIN alice {5+}\n"
+		"1| ab\n"
 		"1< * BYE log in faster\n"
 		"1! \n");
 	imap_check_in(hurry,

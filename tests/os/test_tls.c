@@ -127,6 +127,41 @@ FIBER_TEST(echoes)
 	return 7;
 }
 
+static size_t last_n = 1;
+static void wait_then_read(void *arg)
+{
+	struct os_waitq q = OS_WAITQ;
+	struct os_stream *s;
+	char byte;
+
+	cr_assert_eq(os_accept(&s, listener, SOON), 0);
+	cr_assert_eq(os_tls_accept(&s, arg, s, SOON), 0);
+	os_stream_notify(s, &q);
+	while (!os_stream_readable(s))
+		cr_assert_eq(os_wait(&q, SOON), 0);
+	os_stream_notify(s, NULL);
+	server_err = os_stream_read(&last_n, s, &byte, 1, SOON);
+	os_stream_close(s);
+}
+
+/* Who waits with os_stream_readable takes the peer's close_notify off the wire: it must not be lost. */
+FIBER_TEST(an_end_seen_by_readable_is_an_end)
+{
+	struct os_stream *s;
+
+	(void)arg;
+	listen_on();
+	cr_assert_eq(os_spawn("server", wait_then_read, server), 0);
+	cr_assert_eq(os_connect(&s, &to, SOON), 0);
+	cr_assert_eq(os_tls_connect(&s, client, s, STR("localhost"), SOON), 0);
+	os_stream_close(s);
+	alone();
+	cr_expect_eq(server_err, 0, "%s", err_text(server_err));
+	cr_expect_eq(last_n, 0);
+	os_listener_close(listener);
+	return 7;
+}
+
 FIBER_TEST(names_are_checked)
 {
 	static const struct {

@@ -26,18 +26,21 @@ static int spool_begin(struct smtp *s)
 {
 	char peer[OS_ADDR_TEXT];
 	struct str text;
+	struct buf path;
 	struct os_date d;
 	int err = store_spool_begin(&s->spool, s->config->store);
 
 	if (err < 0)
 		return err;
 	os_date_of(&d, os_wall_sec());
+	buf_init(&path, &s->a);
+	smtp_path_text(&path, s->sender);
 	text = arena_fmt(&s->a,
 		"Return-Path: <%.*s>\r\n"
 		"Received: from %.*s ([%s])\r\n"
 		"\tby %.*s (Allod) with %s id %08x;\r\n"
 		"\t%s, %d %s %d %02d:%02d:%02d +0000\r\n",
-		STR_ARG(s->sender), STR_ARG(s->helo), os_addr_ip(peer, &s->stream->peer),
+		STR_ARG(buf_str(&path)), STR_ARG(s->helo), os_addr_ip(peer, &s->stream->peer),
 		STR_ARG(s->config->hostname),
 		s->user[0]                  ? "ESMTPSA"
 			: s->stream->secure ? "ESMTPS"
@@ -45,7 +48,7 @@ static int spool_begin(struct smtp *s)
 					    : "SMTP",
 		os_fiber_sid(), days[d.wday], d.day, months[d.month - 1], d.year, d.hour, d.min,
 		d.sec);
-	err = text.p ? store_spool_write(s->spool, text) : ERR_LIMIT;
+	err = text.p && path.err == 0 ? store_spool_write(s->spool, text) : ERR_LIMIT;
 	if (err < 0)
 		s->spool_err = err;
 	return 0;

@@ -26,7 +26,7 @@ static bool domain_ok(struct str d)
 		if (d.p[d.n - 1] != ']')
 			return false;
 		for (size_t i = 1; i + 1 < d.n; i++)
-			if (d.p[i] <= ' ' || d.p[i] > '~' || strchr("[]\\<>", d.p[i]))
+			if (d.p[i] <= ' ' || d.p[i] > '~' || strchr("[]\\<>@", d.p[i]))
 				return false;
 		return d.n > 2;
 	}
@@ -154,6 +154,37 @@ int smtp_path(struct smtp_path *out, struct arena *a, struct str arg, struct str
 	if (inner.n > 0 && address(&out->address, a, inner) < 0)
 		return err_set(ERR_BAD, "malformed address");
 	return params(out, str_trim(rest));
+}
+
+static bool is_dot_string(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '.' && (i == 0 || i + 1 == s.n || s.p[i - 1] == '.'))
+			return false;
+		if (s.p[i] != '.' && !is_atext(s.p[i]))
+			return false;
+	}
+	return s.n > 0;
+}
+
+void smtp_path_text(struct buf *out, struct str address)
+{
+	size_t at = address.n;
+
+	while (at > 0 && address.p[at - 1] != '@')
+		at--;
+	if (at == 0 || is_dot_string(str_sub(address, 0, at - 1))) { /* <>, <postmaster>, <a@b> */
+		buf_add(out, address);
+		return;
+	}
+	buf_addc(out, '"');
+	for (size_t i = 0; i + 1 < at; i++) {
+		if (address.p[i] == '"' || address.p[i] == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, address.p[i]);
+	}
+	buf_addc(out, '"');
+	buf_add(out, str_sub(address, at - 1, address.n));
 }
 
 /* ---- message text ---- */

@@ -38,6 +38,9 @@ struct smtp_path {
  */
 MUST_CHECK int smtp_path(struct smtp_path *out, struct arena *a, struct str arg, struct str lead);
 
+/* `address` as it stands between < and >: a local part that is no dot-string in quotes again. */
+void smtp_path_text(struct buf *out, struct str address);
+
 /* ---- message text ---- */
 enum smtp_data_fault {
 	SMTP_DATA_FINE,

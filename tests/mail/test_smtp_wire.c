@@ -14,6 +14,7 @@ static const struct {
 	{ "FROM:<\"odd \\\"one\\\" >\"@example.org>", "odd \"one\" >@example.org", 0, 0 },
 	{ "FROM:<Postmaster>", "Postmaster", 0, 0 },
 	{ "FROM:<a@[192.0.2.1]>", "a@[192.0.2.1]", 0, 0 },
+	{ "FROM:<a@[x@y]>", NULL, ERR_BAD, 0 },
 	{ "FROM:<a+tag@example.org>", "a+tag@example.org", 0, 0 },
 	{ "FROM:<a>", NULL, ERR_BAD, 0 },
 	{ "FROM:a@example.org", NULL, ERR_BAD, 0 },
@@ -44,6 +45,35 @@ Test(smtp_wire, paths)
 				paths[i].arg, STR_ARG(p.address));
 			cr_assert_eq(p.param_count, paths[i].params, "%s", paths[i].arg);
 		}
+		arena_free(&a);
+	}
+}
+
+/* What Return-Path says is a path again: quotes that were taken off come back. */
+Test(smtp_wire, an_address_is_written_as_a_path)
+{
+	static const char *const rows[][2] = {
+		{ "FROM:<>", "" },
+		{ "FROM:<postmaster>", "postmaster" },
+		{ "FROM:<a.b+c@example.org>", "a.b+c@example.org" },
+		{ "FROM:<\"a\"@example.org>", "a@example.org" },
+		{ "FROM:<\"a>b\\\"c\\\\ d\"@example.org>", "\"a>b\\\"c\\\\ d\"@example.org" },
+		{ "FROM:<\"a@b\"@example.org>", "\"a@b\"@example.org" },
+		{ "FROM:<\"a..b\"@[192.0.2.1]>", "\"a..b\"@[192.0.2.1]" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct smtp_path p;
+		struct arena a;
+		struct buf b;
+
+		arena_init(&a, 65536);
+		buf_init(&b, &a);
+		cr_assert_eq(
+			smtp_path(&p, &a, str_of(rows[i][0]), STR("FROM:")), 0, "%s", rows[i][0]);
+		smtp_path_text(&b, p.address);
+		cr_expect(str_eq(buf_str(&b), str_of(rows[i][1])), "%s: %.*s", rows[i][0],
+			STR_ARG(buf_str(&b)));
 		arena_free(&a);
 	}
 }

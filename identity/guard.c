@@ -70,6 +70,7 @@ static uint64_t account_key(const struct id_guard *g, struct str login)
 	struct str local, domain;
 
 	str_cut(&local, &domain, login, '@');
+	str_cut(&local, &domain, local, '+'); /* a tag does not make another account */
 	return key_of(g, 'a', local);
 }
 

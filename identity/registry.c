@@ -72,6 +72,16 @@ static int load_password(void *ctx, struct str client, const struct store_entry 
 	return 0;
 }
 
+static bool user_name_ok(struct str s)
+{
+	return id_name_ok(s, ID_USER_BYTES_MAX, false, ".-_");
+}
+
+static bool name_taken(struct str s)
+{
+	return str_eq(s, STR("estate")) || str_eq(s, STR("postmaster"));
+}
+
 static int load_user(void *ctx, struct str name, const struct store_entry *e)
 {
 	struct walk *w = ctx;
@@ -80,8 +90,8 @@ static int load_user(void *ctx, struct str name, const struct store_entry *e)
 	struct str text;
 	int err;
 
-	if (e->kind != STORE_TREE || name.n > ID_USER_BYTES_MAX)
-		return 0;
+	if (e->kind != STORE_TREE || !user_name_ok(name) || name_taken(name))
+		return 0; /* whoever wrote the branch: nobody's mail may stand in refs/heads/estate */
 	if (r->user_count == ID_USERS_MAX)
 		return err_set(ERR_LIMIT, "registry: more than %d users", ID_USERS_MAX);
 	w->user = ARENA_NEW(&r->a, struct id_user);
@@ -263,7 +273,9 @@ bool id_name_ok(struct str s, size_t max, bool upper, const char *more)
 			(i == 0 || !c || !strchr(more, c)))
 			return false;
 	}
-	return s.p[s.n - 1] != '.' && s.p[s.n - 1] != ' ' && !str_ends(s, STR(".lock"));
+	/* a user's name is a ref's as well (git check-ref-format) */
+	return s.p[s.n - 1] != '.' && s.p[s.n - 1] != ' ' && !str_ends(s, STR(".lock")) &&
+		str_find(s, STR("..")) < 0;
 }
 
 int id_user_add(struct id_registry *r, struct str user, struct str full_name)
@@ -271,12 +283,12 @@ int id_user_add(struct id_registry *r, struct str user, struct str full_name)
 	char path[ID_USER_BYTES_MAX + 32], text[512], why[ID_USER_BYTES_MAX + 32];
 	int n, m, w, err;
 
-	if (!id_name_ok(user, ID_USER_BYTES_MAX, false, ".-_"))
+	if (!user_name_ok(user))
 		return err_set(ERR_BAD,
 			"registry: \"%.*s\" is not a user name (1 to %d lower-case letters, "
 			"digits, '.', '-', '_')",
 			STR_ARG(user), ID_USER_BYTES_MAX);
-	if (str_eq(user, STR("estate")) || str_eq(user, STR("postmaster")))
+	if (name_taken(user))
 		return err_set(ERR_BAD, "registry: the user name \"%.*s\" is taken by the system",
 			STR_ARG(user));
 	if (full_name.n > 200 || str_chr(full_name, '\n') >= 0 || str_chr(full_name, '\r') >= 0)

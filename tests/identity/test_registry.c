@@ -118,8 +118,20 @@ Test(registry, wrong_logins)
 	with_registry(denied);
 }
 
+/* As a merge of the branch might bring it. */
+static void put_user(struct rig *g, struct str path)
+{
+	struct store_why why = { STR("a"), STR("a@b"), STR("test"), 0 };
+	struct store_edit *e;
+
+	OK(store_edit_begin(&e, g->s, STR("refs/heads/estate"), os_after(OS_SEC)));
+	OK(store_edit_put_bytes(e, path, STR("name = X\n")));
+	OK(store_edit_commit(NULL, e, &why));
+}
+
 static void names(struct rig *g)
 {
+	char user[ID_USER_BYTES_MAX + 1];
 	static const struct {
 		struct str name;
 		int err;
@@ -133,6 +145,7 @@ static void names(struct rig *g)
 		{ STR("-bob"), ERR_BAD },
 		{ STR("bob."), ERR_BAD },
 		{ STR("bob.lock"), ERR_BAD },
+		{ STR("bob..eve"), ERR_BAD }, /* no ref may be called so */
 		{ STR("b/b"), ERR_BAD },
 		{ STR("b\0b"), ERR_BAD },
 		{ STR("estate"), ERR_BAD },
@@ -146,6 +159,10 @@ static void names(struct rig *g)
 
 		cr_assert_eq(err, rows[i].err, "row %zu: %d", i, err);
 	}
+	put_user(g, STR("users/estate/user")); /* nor is it one when the branch says so */
+	cr_assert_eq(id_user_of(user, g->r, STR("estate")), ERR_NOENT);
+	put_user(g, STR("users/carol/user"));
+	OK(id_user_of(user, g->r, STR("carol")));
 	cr_assert_eq(id_user_add(g->r, STR("eve"), STR("two\nlines")), ERR_BAD);
 	cr_assert_eq(id_found(g->s, STR("example.org")), ERR_EXIST);
 }
@@ -288,6 +305,13 @@ static int guard_main(void *arg)
 	cr_assert_eq(wait_of(g, "ALICE@example.org", 3, 0),
 		5 * OS_SEC); /* a third one waits for the account */
 	cr_assert_eq(wait_of(g, "bob", 3, 0), 0);
+	for (int i = 0; i < 60; i++) { /* a tag is no way around that */
+		char login[32];
+
+		snprintf(login, sizeof(login), "carol+%d@example.org", i);
+		result(g, login, (uint8_t)(10 + i), false);
+	}
+	cr_assert_eq(wait_of(g, "carol", 4, 0), 5 * OS_SEC);
 	free(g);
 	return 7;
 }

@@ -134,10 +134,12 @@ int imap_span_of(struct imap_span *out, struct imap *c, const struct imap_item *
 
 static void stream(struct imap *c, const struct mail_msg *msg, uint64_t from, uint64_t to)
 {
-	char *piece = arena_alloc(&c->scratch, IMAP_COPY_BYTES);
-	int err = piece ? 0 : ERR_LIMIT;
+	char few[512], *piece = arena_alloc(&c->scratch, IMAP_COPY_BYTES);
+	size_t cap = piece ? IMAP_COPY_BYTES : sizeof(few); /* it is announced: never no room */
+	int err = 0;
+	piece = piece ? piece : few;
 	while (err == 0 && from < to && c->w.err == 0) {
-		size_t n = to - from < IMAP_COPY_BYTES ? to - from : IMAP_COPY_BYTES;
+		size_t n = to - from < cap ? to - from : cap;
 		err = store_blob_read(&n, c->conf->store, &msg->blob, from, piece, n);
 		if (err == 0 && !n)
 			err = err_set(ERR_CORRUPT, "a message is shorter than its size");

@@ -534,3 +534,35 @@ Test(imap, rename_of_inbox)
 			  "1< * STATUS old (MESSAGES 3)\n"
 			  "1< a2 OK ~\n");
 }
+
+/* What a message needs of memory is known before its first literal is announced, or does without. */
+static char wide[250 * 1024 + 64];
+static void deliver_wide(struct imap_check_env *e)
+{
+	int n = snprintf(wide, sizeof(wide), "x: ");
+	memset(wide + n, 'a', 250 * 1024);
+	snprintf(wide + n + 250 * 1024, 32, "\r\n\r\nb");
+	imap_check_deliver(e, "INBOX", wide);
+}
+
+Test(imap, a_fetch_of_many_sections_ends)
+{
+	struct buf b;
+	buf_init(&b, NULL);
+	buf_addz(&b,
+		"1> a1 EXAMINE INBOX\n1< * FLAGS ~\n1< * OK ~\n1< * 1 EXISTS\n1< * 1 RECENT\n"
+		"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< a1 OK ~\n1> a2 FETCH 1 (");
+	for (int i = 0; i < 3; i++)
+		buf_addz(&b, "BODY.PEEK[HEADER.FIELDS (x)] ");
+	for (int i = 0; i < 97; i++)
+		buf_addz(&b, i ? " BODY.PEEK[TEXT]<0.1>" : "BODY.PEEK[TEXT]<0.1>");
+	buf_addz(&b, ")\n1< * 1 FETCH (BODY[HEADER.FIELDS (x)] {~}\n1< x: ~\n1< \n");
+	for (int i = 0; i < 2; i++)
+		buf_addz(&b, "1<  BODY[HEADER.FIELDS (x)] {~}\n1< x: ~\n1< \n");
+	for (int i = 0; i < 97; i++)
+		buf_addz(&b, i ? "1< b BODY[TEXT]<0> {1}\n" : "1<  BODY[TEXT]<0> {1}\n");
+	buf_addz(&b, "1< b)\n1< a2 OK ~\n");
+	cr_assert_eq(b.err, 0);
+	imap_check_in(deliver_wide, b.p);
+	buf_free(&b);
+}

@@ -205,10 +205,10 @@ fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60); finds go to buil
 		-print_final_stats=1 -max_total_time=$(or $(FUZZ_SEC),60) -artifact_prefix=build/fuzz/$$f- \
 		build/fuzz/$$f tests/fuzz/seeds/$$f; done
 
-bench: ## benchmarks against named peers
-	@third_party/setup check
+bench: ## benchmarks against named peers (BENCH=boot or mail: only that)
+	@third_party/setup bench
 	@$(MAKE) $(SYNC) all
-	@bench/run
+	@bench/run $(BENCH)
 
 size: ## name and bytes of each stripped image
 	@$(MAKE) $(SYNC) $(virt_programs) >&2

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """The mail service (unix target) and Dovecot doing the same work in the same run, both with TLS for IMAP and
-every message on stable storage before it is acknowledged. Prints both figures and their ratio.
+every message on stable storage before it is acknowledged. They take turns for several rounds; prints the medians and
+their ratio.
 
-    bench/mail.py [--messages N]       N: size of the large mailbox (100000)
+    bench/mail.py [--messages N] [--rounds N] [--seconds N]     size of the large mailbox, turns of each, time for a rate
 """
 import argparse
+import contextlib
 import os
+import statistics
 import sys
 import threading
 import time
@@ -25,22 +28,27 @@ def message(n, size=4096):
 
 
 def rate(work, seconds, threads):
-    """Calls work(thread, n) from so many threads for so long; calls per second."""
-    counts, stop, faults = [0] * threads, time.monotonic() + seconds, []
+    """Calls step = work() from so many threads for so long; calls per second."""
+    counts, faults, gate = [0] * threads, [], threading.Barrier(threads + 1)
 
     def run(number):
         try:
-            step = work(number)
+            step = work()
+            gate.wait(60)
+            stop = time.monotonic() + seconds
             while time.monotonic() < stop:
-                step(counts[number])
+                step(number * 1000003 + counts[number])
                 counts[number] += 1
         except Exception as fault:
             faults.append(fault)
+            gate.abort()
 
-    start = time.monotonic()
     crew = [threading.Thread(target=run, args=(n,)) for n in range(threads)]
     for each in crew:
         each.start()
+    with contextlib.suppress(threading.BrokenBarrierError):
+        gate.wait(60)
+    start = time.monotonic()
     for each in crew:
         each.join()
     if faults:
@@ -48,69 +56,81 @@ def rate(work, seconds, threads):
     return sum(counts) / (time.monotonic() - start)
 
 
-def measure(server, many):
-    imap = server.imap()
-    figures = {}
+class Subject:
+    """A server, its large mailbox, and the figures taken of it: (what, unit) to a list."""
 
-    def deliverer(_number):
-        mail = server.mail()
-        return lambda n: mail.deliver(server.rcpt, message(n))
+    def __init__(self, server, many):
+        self.server, self.many, self.figures, self.serial = server, many, {}, 0
+        self.imap = server.imap()
+        if b"Drafts" not in self.imap.answer(b'LIST "" Drafts'):
+            self.imap.command(b"CREATE Drafts")
+        self.imap.command(b"CREATE Bodies")
+        self.imap.append(b"Bodies", *(message(n, 100000) for n in range(50)))
+        self.imap.command(b"CREATE Many")
+        for n in range(0, many, 100):
+            self.imap.append(b"Many", *(message(i, 600) for i in range(n, min(n + 100, many))))
+        self.imap.command(b"SELECT Many")
+        self.imap.command(b"UID STORE 1:%d +FLAGS.SILENT (\\Seen)" % (many // 2))
 
-    def appender(_number):
-        conn = server.imap()
-        return lambda n: conn.append(b"Drafts", message(n))
+    def note(self, what, unit, figure):
+        self.figures.setdefault((what, unit), []).append(figure)
 
-    imap.command(b"CREATE Drafts") if server.name != "allod" else None
-    figures["deliver, 1 session, 4 kB", "/s"] = rate(deliverer, 4, 1)
-    figures["deliver, 4 sessions, 4 kB", "/s"] = rate(deliverer, 4, 4)
-    figures["append, 1 session, 4 kB", "/s"] = rate(appender, 4, 1)
-    imap.command(b"CREATE Bodies")
-    for n in range(300):
-        imap.append(b"Bodies", message(n, 100000))
-    imap.command(b"SELECT Bodies")
-    took, size = imap.timed(b"UID FETCH 1:* (BODY.PEEK[])")
-    figures["fetch bodies of 100 kB", "MB/s"] = size / took / 1e6
-    imap.command(b"CREATE Many")
-    fill(server, imap, many)
-    imap.command(b"SELECT Many")
-    imap.command(b"UID STORE 1:%d +FLAGS.SILENT (\\Seen)" % (many // 2))
-    for name, text in (("SELECT", b"SELECT Many"), ("SEARCH UNSEEN", b"SEARCH UNSEEN"),
-                       ("FETCH 1:* (FLAGS)", b"FETCH 1:* (FLAGS)"), ("FETCH 1:* (ENVELOPE)", b"FETCH 1:* (ENVELOPE)"),
-                       ('SEARCH FROM "sender42"', b'SEARCH FROM "sender42"')):
-        figures[f"{name}, {many} messages", "ms"] = imap.timed(text)[0] * 1000
-    return figures
+    def new(self):
+        """A message of its own: equal bytes would be stored once."""
+        self.serial += 1
+        return message(self.serial, 4096)
+
+    def deliverer(self):
+        mail = self.server.mail()
+        return lambda _n: mail.deliver(self.server.rcpt, self.new())
+
+    def appender(self):
+        conn = self.server.imap()
+        return lambda _n: conn.append(b"Drafts", self.new())
+
+    def round(self, seconds):
+        for sessions in (1, 4, 16):
+            plural = "" if sessions == 1 else "s"
+            self.note(f"deliver, {sessions} session{plural}, 4 kB", "/s", rate(self.deliverer, seconds, sessions))
+        for sessions in (1, 4):
+            plural = "" if sessions == 1 else "s"
+            self.note(f"append, {sessions} session{plural}, 4 kB", "/s", rate(self.appender, seconds, sessions))
+        self.imap.command(b"SELECT Bodies")
+        took, size = self.imap.timed(b"UID FETCH 1:* (BODY.PEEK[])")
+        self.note("fetch bodies of 100 kB", "MB/s", size / took / 1e6)
+        for text in (b"SELECT Many", b"SEARCH UNSEEN", b"FETCH 1:* (FLAGS)", b"FETCH 1:* (ENVELOPE)",
+                     b'SEARCH FROM "sender42"'):
+            if not text.startswith(b"SELECT"):
+                self.imap.command(b"SELECT Many")
+            self.note(f"{text.decode()}, {self.many} messages", "ms", self.imap.timed(text, 1)[0] * 1000)
 
 
-def fill(server, imap, many):
-    """APPENDs of small messages, several on their way at once."""
-    crew, share = [], 4
-
-    def run(first):
-        conn = server.imap()
-        for n in range(first, many, share):
-            conn.append(b"Many", message(n, 600))
-
-    for first in range(share):
-        crew.append(threading.Thread(target=run, args=(first,)))
-        crew[-1].start()
-    for each in crew:
-        each.join()
+def say(text):
+    print("bench: " + text, file=sys.stderr, flush=True)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--messages", type=int, default=100000)
-    many = options.parse_args().messages
-    results = []
-    for start in (peers.allod_unix, peers.dovecot):
-        with start() as server:
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=float, default=2)
+    chosen = options.parse_args()
+    subjects = []
+    with contextlib.ExitStack() as stack:
+        for start in (peers.allod_unix, peers.dovecot):
+            server = stack.enter_context(start())
             print(f"{server.name}: {server.configuration}", flush=True)
-            results.append(measure(server, many))
-    print(f"{'':36} {'allod':>12} {'dovecot':>12}   ratio (above 1: allod is better)")
-    for key in results[0]:
-        ours, theirs = results[0][key], results[1][key]
+            say(f"filling {server.name} with {chosen.messages} messages")
+            subjects.append(Subject(server, chosen.messages))
+        for n in range(chosen.rounds):
+            for subject in subjects[::1 if n % 2 == 0 else -1]:
+                say(f"round {n + 1}/{chosen.rounds}: {subject.server.name}")
+                subject.round(chosen.seconds)
+    print(f"{f'median of {chosen.rounds} rounds':42} {'allod':>9}      {'dovecot':>9}       ratio (above 1: allod is better)")
+    for key, figures in subjects[0].figures.items():
+        ours, theirs = statistics.median(figures), statistics.median(subjects[1].figures[key])
         ratio = theirs / ours if key[1] == "ms" else ours / theirs
-        print(f"{key[0]:36} {ours:9.1f} {key[1]:4}{theirs:8.1f} {key[1]:4} {ratio:6.2f}")
+        print(f"{key[0]:42} {ours:9.1f} {key[1]:4} {theirs:9.1f} {key[1]:4} {ratio:7.2f}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "allod", "peers")
 
 
-def unpacked(*packages):
+def unpacked(*packages, libraries=True):
     """A folder with these Debian packages and the shared libraries they need, unpacked."""
     folder = os.path.join(CACHE, "-".join(packages))
     if os.path.exists(folder + ".ok"):
@@ -34,16 +34,17 @@ def unpacked(*packages):
     shutil.rmtree(folder, ignore_errors=True)
     debs = folder + ".debs"
     os.makedirs(debs, exist_ok=True)
+    print(f"bench: fetching {' '.join(packages)}", file=sys.stderr, flush=True)
     listing = subprocess.run(["apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts",
                               "--no-breaks", "--no-replaces", "--no-enhances", *packages],
                              capture_output=True, text=True, check=True).stdout
     wanted = {line for line in listing.splitlines() if line and line[0].isalnum() and ":" not in line}
-    wanted = [w for w in sorted(wanted) if w in packages or w.startswith("lib") and w not in ("libc6", "libpam-runtime")]
+    wanted = [w for w in sorted(wanted) if w in packages or libraries and w.startswith("lib") and w not in ("libc6", "libpam-runtime")]
     subprocess.run(["apt-get", "download", *wanted], cwd=debs, check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     for deb in glob.glob(debs + "/*.deb"):
         subprocess.run(["dpkg", "-x", deb, folder], check=True)
-    if os.path.isdir(folder + "/lib"):  # /lib is /usr/lib on the machine
+    if libraries and os.path.isdir(folder + "/lib"):  # /lib is /usr/lib on the machine
         subprocess.run(["cp", "-a", folder + "/lib/.", folder + "/usr/lib/"], check=True)
     shutil.rmtree(debs)
     open(folder + ".ok", "w").close()
@@ -65,6 +66,14 @@ def wait_for(port, seconds=30):
             if time.monotonic() > end:
                 raise RuntimeError(f"nothing listens on port {port}")
             time.sleep(0.05)
+
+
+def certificate(cert, key):
+    """Writes a self-signed certificate for localhost and its key."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key,
+                    "-out", cert], check=True, capture_output=True)
+    os.chmod(key, 0o600)
 
 
 class Server:
@@ -166,9 +175,7 @@ def dovecot():
         ["apt-cache", "show", "dovecot-core"], capture_output=True, text=True, check=True).stdout).group(1)
     run = tempfile.mkdtemp(prefix="dovecot-bench-")
     os.makedirs(run + "/home")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
-                    run + "/key.pem", "-out", run + "/cert.pem"], check=True, capture_output=True)
+    certificate(run + "/cert.pem", run + "/key.pem")
     imaps, lmtp = free_port(), free_port()
     root_now = os.geteuid() == 0  # some of its processes refuse to be root
     me = "nobody" if root_now else getpass.getuser()

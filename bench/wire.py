@@ -52,6 +52,14 @@ class Imap(Line):
             total += len(more)
             tail = (tail[-200:] if at < 0 else tail[at:]) + more
 
+    def answer(self, text):
+        """All of a small answer."""
+        self.send(b"x " + text + b"\r\n")
+        got = []
+        while not got or not got[-1].startswith(b"x "):
+            got.append(self.line())
+        return b"\n".join(got)
+
     def command(self, text):
         self.send(b"x " + text + b"\r\n")
         return self.until(b"x")
@@ -66,11 +74,15 @@ class Imap(Line):
             best = took if best is None else min(best, took)
         return best, size
 
-    def append(self, mailbox, message, flags=b""):
-        self.send(b"x APPEND %s (%s) {%d}\r\n" % (mailbox, flags, len(message)))
-        while not self.line().startswith(b"+"):
-            pass
-        self.send(message + b"\r\n")
+    def append(self, mailbox, *messages):
+        """One APPEND: of several messages (RFC 3502) without waiting for a go-ahead, of one with."""
+        if len(messages) > 1:
+            self.send(b"x APPEND " + mailbox + b"".join(b" {%d+}\r\n%s" % (len(m), m) for m in messages) + b"\r\n")
+        else:
+            self.send(b"x APPEND %s {%d}\r\n" % (mailbox, len(messages[0])))
+            while not self.line().startswith(b"+"):
+                pass
+            self.send(messages[0] + b"\r\n")
         self.until(b"x")
 
 
@@ -91,10 +103,12 @@ class Mail(Line):
                     raise RuntimeError(line.decode(errors="replace"))
                 return line
 
-    def deliver(self, rcpt, message):
-        """One message as a pipelining sender does it."""
-        self.send(b"MAIL FROM:<bench@elsewhere.example>\r\nRCPT TO:<%s>\r\nDATA\r\n" % rcpt)
-        for _ in range(3):
-            self.reply()
+    def deliver(self, rcpt, message, pipelined=True):
+        """One message as a sender does it, pipelining where the server can."""
+        envelope = (b"MAIL FROM:<bench@elsewhere.example>\r\n", b"RCPT TO:<%s>\r\n" % rcpt, b"DATA\r\n")
+        for part in (b"".join(envelope),) if pipelined else envelope:
+            self.send(part)
+            for _ in range(part.count(b"\n")):
+                self.reply()
         self.send(message + b"\r\n.\r\n")
         self.reply()

@@ -250,13 +250,14 @@ int os_main(void)
 	os_conf_defaults(&s.options, option_rows);
 	if ((err = open_all(&s)) < 0 || (err = start_all(&s)) < 0) {
 		os_log(OS_ERROR, "svc=mail event=start result=failed why=\"%s\"", err_text(err));
-		return PLAT_EXIT_CONFIG;
+		/* What may be better next time is worth another start. */
+		return err == ERR_IO || err == ERR_NOMEM || err == ERR_BUSY ? PLAT_EXIT_CRASH
+									    : PLAT_EXIT_CONFIG;
 	}
 	os_log(OS_INFO, "svc=mail event=ready seq=%llu", (unsigned long long)store_seq(s.store));
 	os_stop_wait();
 	os_log(OS_INFO, "svc=mail event=stop connections=%u", s.connections);
-	store_close(
-		s.store); /* what was acknowledged is durable; what is under way is finished or never was */
+	store_close(s.store); /* what is under way is finished, or never was */
 	os_disk_close(s.disk);
 	return 0;
 }

@@ -290,6 +290,11 @@ static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool
 	return 0;
 }
 
+void store_edit_use_reserve(struct store_edit *e)
+{
+	e->use_reserve = true;
+}
+
 /* Adds the edit to the open group; *rp stays NULL when there is nothing to write or wait for. */
 static int edit_seal(struct gref **rp, struct store_edit *e, const struct store_why *w)
 {
@@ -307,7 +312,7 @@ static int edit_seal(struct gref **rp, struct store_edit *e, const struct store_
 	changed = e->has_base ? !store_oid_eq(&tree, &e->base) : !empty;
 	if (!changed && e->kv.n == 0 && !e->s->group)
 		return 0;
-	err = space_check(e->s, edit_bytes(e), e->grows);
+	err = space_check(e->s, edit_bytes(e), e->grows && !e->use_reserve);
 	if (err >= 0)
 		err = group_open(&g, e->s);
 	if (err >= 0 && changed)

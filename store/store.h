@@ -189,6 +189,8 @@ MUST_CHECK int store_edit_put(struct store_edit *e, struct str path,
 MUST_CHECK int store_edit_put_bytes(struct store_edit *e, struct str path, struct str bytes);
 MUST_CHECK int store_edit_del(
 	struct store_edit *e, struct str path); /* a blob or a whole folder; ERR_NOENT */
+/* For what must work on a full disk, such as deleting: the edit may use the room kept for this. */
+void store_edit_use_reserve(struct store_edit *e);
 /* Local records of the same group. `get` sees the group's puts; the result is borrowed until the
  * next store call. */
 MUST_CHECK int store_edit_local_get(struct str *out, struct store_edit *e, struct str key);

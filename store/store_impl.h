@@ -264,6 +264,7 @@ struct store_edit {
 	struct changes kv;
 	size_t node_bytes;
 	bool grows;       /* puts blobs */
+	bool use_reserve; /* all the same */
 	struct group *in; /* a group this edit already gave large blobs to */
 	char name[REF_MAX + 1];
 };

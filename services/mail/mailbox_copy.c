@@ -109,6 +109,8 @@ static int copy_some(struct copying *c, const struct mail_pick *picks, size_t n)
 	int err = mail_edit_begin(&c->w, c->box->acct);
 	if (err < 0)
 		return err;
+	if (c->move) /* to the trash, most of the time */
+		store_edit_use_reserve(c->w->e);
 	err = find_places(c);
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		err = copy_one(c, end, &picks[i]);
@@ -137,6 +139,7 @@ static int take_back_some(struct copying *c, const struct mail_pick *made, size_
 	int err = mail_edit_begin(&c->w, c->box->acct);
 	if (err < 0)
 		return err;
+	store_edit_use_reserve(c->w->e);
 	err = find_places(c);
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		err = mail_edit_uid(&rec, c->w, &c->to, made[i].lane, made[i].seq);

@@ -85,6 +85,7 @@ static int flag_some(struct flagging *f, struct mail_box *b, const uint32_t *uid
 	int err = mail_edit_begin(&f->w, b->acct);
 	if (err < 0)
 		return err;
+	store_edit_use_reserve(f->w->e); /* \Deleted comes before every EXPUNGE */
 	err = mail_edit_box(&f->place, f->w, b);
 	if (err == 0)
 		err = mail_pick(&picks, &count, b, uids, n);
@@ -144,6 +145,7 @@ static int expunge_some(struct mail_box *b, const uint32_t *uids, size_t n)
 	int err = mail_edit_begin(&w, b->acct);
 	if (err < 0)
 		return err;
+	store_edit_use_reserve(w->e);
 	err = mail_edit_box(&place, w, b);
 	if (err == 0)
 		err = mail_pick(&picks, &count, b, uids, n);

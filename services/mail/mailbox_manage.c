@@ -228,7 +228,10 @@ int mail_delete(struct mail_account *a, struct str name)
 {
 	struct mail_edit *w;
 	int err = begin(&w, &name, a, name);
-	return err < 0 ? err : finish(w, delete (w, name), "delete", name);
+	if (err < 0)
+		return err;
+	store_edit_use_reserve(w->e);
+	return finish(w, delete (w, name), "delete", name);
 }
 
 static int subscribe(struct mail_edit *w, struct str name, bool on)

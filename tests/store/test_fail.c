@@ -144,6 +144,15 @@ static int fill(void *p)
 		OK(store_edit_del(e, num(&a, "d/%u", i)));
 		OK(store_edit_commit(NULL, e, &why_test));
 	}
+	/* So does what only rewrites, when it asks for the reserve. */
+	for (unsigned i = 0; i < 2; i++) {
+		struct store_edit *e;
+		OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
+		if (i)
+			store_edit_use_reserve(e);
+		OK(store_edit_put_bytes(e, STR("d/flags"), str_n(junk, 20000)));
+		cr_expect_eq(store_edit_commit(NULL, e, &why_test), i ? 0 : ERR_NOSPACE);
+	}
 	/* A spool finds out as well, and does not take others with it. */
 	struct store_spool *w;
 	OK(store_spool_begin(&w, s));

@@ -42,7 +42,8 @@ void imap_run_id(struct imap *c, struct imap_rd *rd)
 	imap_sp(rd);
 	if (!imap_try_word(rd, "NIL")) {
 		imap_expect(rd, '(');
-		for (int i = 0; !rd->why && imap_peek(rd) != ')'; i++) {
+		int i = 0;
+		for (; !rd->why && imap_peek(rd) != ')'; i++) {
 			if (i)
 				imap_sp(rd);
 			if (i == 2 * ID_PAIRS_MAX)
@@ -51,6 +52,8 @@ void imap_run_id(struct imap *c, struct imap_rd *rd)
 				imap_string(rd);
 		}
 		imap_expect(rd, ')');
+		if (i % 2)
+			imap_rd_fail(rd, "a field has no value");
 	}
 	if (!no_arguments(c, rd))
 		return;

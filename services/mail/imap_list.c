@@ -114,16 +114,15 @@ static bool chosen(const struct list *l, const struct mail_info *b)
 	return (!l->subscribed || b->subscribed) && (!l->use || b->use != MAIL_USE_NONE);
 }
 
-/* A mailbox below `b` that is chosen; with `unseen`, one that no pattern shows by itself. */
-static bool chosen_below(
-	struct imap *c, const struct list *l, const struct mail_info *b, bool unseen)
+/* Is a mailbox below `b` chosen that no pattern shows by itself (RFC 5258 3.5)? */
+static bool chosen_below(struct imap *c, const struct list *l, const struct mail_info *b)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct mail_info *k = &l->boxes[i];
 		if (k->name.n <= b->name.n || k->name.p[b->name.n] != '/' ||
 			!str_starts(k->name, b->name) || !chosen(l, k))
 			continue;
-		if (!unseen || !matches(l, imap_mailbox_wire(&c->scratch, k->name)))
+		if (!matches(l, imap_mailbox_wire(&c->scratch, k->name)))
 			return true;
 	}
 	return false;
@@ -156,8 +155,8 @@ static int list_one(struct imap *c, const struct list *l, const struct mail_info
 		return 0;
 	bool self = chosen(l, b), below = false;
 	if (l->recursive)
-		below = chosen_below(c, l, b, false);
-	else if (l->lsub && !self && chosen_below(c, l, b, true))
+		below = chosen_below(c, l, b);
+	else if (l->lsub && !self && chosen_below(c, l, b))
 		self = true; /* "foo" for "%" when only "foo/bar" is subscribed: \Noselect */
 	if (!self && !below)
 		return 0;

@@ -33,8 +33,11 @@ static bool reserve(struct buf *b, size_t more)
 	if (cap < need)
 		cap = need;
 	p = b->a ? arena_grow(b->a, b->p, b->cap, cap) : realloc(b->p, cap);
-	if (!p && b->a && cap > need)
-		p = arena_grow(b->a, b->p, b->cap, cap = need);
+	/* Near the arena's cap: half of the room there is. A byte at a time would copy all at each. */
+	while (!p && b->a && cap > need) {
+		cap = need + (cap - need) / 2;
+		p = arena_grow(b->a, b->p, b->cap, cap);
+	}
 	if (!p) {
 		b->err = b->a ? ERR_LIMIT : ERR_NOMEM;
 		return false;

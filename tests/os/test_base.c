@@ -133,6 +133,26 @@ static void fill(struct buf *b, size_t n)
 	}
 }
 
+/* Growing up to the arena's cap must not copy everything for every few bytes. */
+Test(base, a_buffer_near_the_cap_grows_in_few_steps)
+{
+	struct arena a;
+	struct buf b;
+	size_t cap = 0, steps = 0;
+
+	arena_init(&a, 1 << 20);
+	buf_init(&b, &a);
+	while (b.err == 0) {
+		buf_addc(&b, 'x');
+		steps += b.cap != cap;
+		cap = b.cap;
+	}
+	cr_expect_eq(b.err, ERR_LIMIT);
+	cr_expect_gt(b.n, (1 << 20) - 4096);
+	cr_expect_lt(steps, 100, "%zu steps", steps);
+	arena_free(&a);
+}
+
 Test(base, buffers)
 {
 	struct arena a;

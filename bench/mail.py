@@ -7,6 +7,7 @@ their ratio.
     bench/mail.py [--messages N] [--rounds N] [--seconds N]     size of the large mailbox, turns of each, time for a rate
 """
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import statistics
@@ -67,8 +68,7 @@ class Subject:
         self.imap.command(b"CREATE Bodies")
         self.imap.append(b"Bodies", *(message(n, 100000) for n in range(50)))
         self.imap.command(b"CREATE Many")
-        for n in range(0, many, 100):
-            self.imap.append(b"Many", *(message(i, 600) for i in range(n, min(n + 100, many))))
+        fill(server, many)
         self.imap.command(b"SELECT Many")
         self.imap.command(b"UID STORE 1:%d +FLAGS.SILENT (\\Seen)" % (many // 2))
 
@@ -103,6 +103,17 @@ class Subject:
             if not text.startswith(b"SELECT"):
                 self.imap.command(b"SELECT Many")
             self.note(f"{text.decode()}, {self.many} messages", "ms", self.imap.timed(text, 1)[0] * 1000)
+
+
+def fill(server, many, sessions=8):
+    """Small messages into Many, a hundred at a time; several sessions, for each waits for the disk."""
+    def run(first):
+        conn = server.imap()
+        for n in range(first * 100, many, sessions * 100):
+            conn.append(b"Many", *(message(i, 600) for i in range(n, min(n + 100, many))))
+
+    with concurrent.futures.ThreadPoolExecutor(sessions) as crew:
+        list(crew.map(run, range(sessions)))
 
 
 def say(text):

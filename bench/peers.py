@@ -51,10 +51,19 @@ def unpacked(*packages, libraries=True):
     return folder
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_ports(n):
+    """n ports nobody listens on now, held together so that they differ."""
+    with contextlib.ExitStack() as held:
+        socks = [held.enter_context(socket.socket()) for _ in range(n)]
+        for s in socks:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in socks]
+
+
+def listen():
+    """Ports of its own for an estate: another may run on this machine."""
+    names = ("smtp", "submission", "submissions", "imap", "imaps", "control")
+    return ",".join(f"{n}=127.0.0.1:{p}" for n, p in zip(names, free_ports(len(names))))
 
 
 def wait_for(port, seconds=30):
@@ -99,7 +108,7 @@ def allod_unix():
         return subprocess.run([allod, *words], env=env, check=True, capture_output=True, text=True).stdout
 
     try:
-        run("init", "alice@example.org", "--target", "unix")
+        run("init", "alice@example.org", "--target", "unix", "--listen", listen())
         secret = json.loads(run("user", "app-password", "alice", "--client", "bench", "--json"))["password"]
         run("up")
         status = json.loads(run("status", "--json"))
@@ -176,7 +185,7 @@ def dovecot():
     run = tempfile.mkdtemp(prefix="dovecot-bench-")
     os.makedirs(run + "/home")
     certificate(run + "/cert.pem", run + "/key.pem")
-    imaps, lmtp = free_port(), free_port()
+    imaps, lmtp = free_ports(2)
     root_now = os.geteuid() == 0  # some of its processes refuse to be root
     me = "nobody" if root_now else getpass.getuser()
     for folder in (run, run + "/home"):

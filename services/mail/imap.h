@@ -2,7 +2,7 @@
 /*
  * IMAP4rev1 (RFC 3501) with IDLE UIDPLUS MOVE UNSELECT LITERAL+ NAMESPACE ID ENABLE SASL-IR
  * SPECIAL-USE CREATE-SPECIAL-USE CHILDREN ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE
- * MULTIAPPEND APPENDLIMIT WITHIN, as a fiber per connection:
+ * MULTIAPPEND APPENDLIMIT WITHIN CONDSTORE QRESYNC OBJECTID SAVEDATE, as a fiber per connection:
  *
  *	struct imap_config conf = { .mail = m, .store = s, .registry = reg, .guard = g, .tls = tls };
  *	...	imap_session(&conf, stream, false);      143: STARTTLS first

@@ -63,13 +63,19 @@ void imap_run_id(struct imap *c, struct imap_rd *rd)
 
 void imap_run_enable(struct imap *c, struct imap_rd *rd)
 {
+	bool condstore = false, qresync = false;
 	do {
 		imap_sp(rd);
-		imap_atom(rd);
+		struct str name = imap_atom(rd);
+		condstore = condstore || str_ieq(name, STR("CONDSTORE"));
+		qresync = qresync || str_ieq(name, STR("QRESYNC"));
 	} while (imap_peek(rd) == ' ');
 	if (!no_arguments(c, rd))
 		return;
-	imap_put(c, STR("* ENABLED\r\n")); /* no extension here needs enabling */
+	imap_putf(c, "* ENABLED%s%s\r\n", condstore ? " CONDSTORE" : "", qresync ? " QRESYNC" : "");
+	if (condstore || qresync)
+		imap_condstore(c);
+	c->qresync = c->qresync || qresync;
 	imap_ok(c, "done");
 }
 

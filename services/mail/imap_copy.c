@@ -8,26 +8,14 @@ struct copied {
 	uint32_t uidvalidity;
 };
 
-static void put_text(void *ctx, struct str text)
-{
-	imap_put(ctx, text);
-}
-
-static void put_set(struct imap *c, const uint32_t *uids, size_t n)
-{
-	struct imap_set_text t = { .put = put_text, .ctx = c };
-	imap_put(c, STR(" "));
-	for (size_t i = 0; i < n; i++)
-		imap_set_add(&t, uids[i]);
-	imap_set_flush(&t);
-}
-
 static void put_copyuid(struct imap *c, const struct copied *x)
 {
 	if (x->done) {
 		imap_putf(c, "[COPYUID %u", x->uidvalidity);
-		put_set(c, x->from, x->done);
-		put_set(c, x->to, x->done);
+		imap_put(c, STR(" "));
+		imap_put_uids(c, x->from, x->done);
+		imap_put(c, STR(" "));
+		imap_put_uids(c, x->to, x->done);
 		imap_put(c, STR("] "));
 	}
 	imap_putf(c, "%zu messages\r\n", x->done);
@@ -76,7 +64,11 @@ static void run(struct imap *c, struct imap_rd *rd, bool move)
 	} else if (move) {
 		imap_put(c, STR("* OK "));
 		put_copyuid(c, &x);
-		imap_ok(c, "moved");
+		if (c->qresync)
+			imap_ok(c, "[HIGHESTMODSEQ %llu] moved",
+				(unsigned long long)imap_highest(c));
+		else
+			imap_ok(c, "moved");
 	} else {
 		imap_done(c);
 		put_copyuid(c, &x);

@@ -86,6 +86,7 @@ struct imap {
 	struct id_login who;
 	struct imap_view view;
 	struct imap_tree tree;
+	bool condstore, qresync; /* enabled (RFC 7162): MODSEQ is told, VANISHED for EXPUNGE */
 	/* the command at hand */
 	struct arena arena, scratch;
 	struct imap_scan scan;
@@ -113,6 +114,26 @@ void imap_bye(struct imap *c, const char *fmt, ...) PRINTF(2, 3); /* and the ses
 /* The news that precede a tagged OK; then "tag OK " and the caller's text. */
 void imap_done(struct imap *c);
 void imap_capabilities(struct imap *c); /* the names, without brackets */
+
+/* ---- CONDSTORE and QRESYNC (RFC 7162): imap_modseq.c ---- */
+void imap_condstore(struct imap *c);         /* the client used it: from now on MODSEQ is told */
+uint64_t imap_highest(const struct imap *c); /* HIGHESTMODSEQ of the selected mailbox */
+void imap_put_highest(struct imap *c, uint64_t modseq);
+void imap_put_modseq(struct imap *c, uint64_t modseq);
+/* UIDs as a set, without spaces around. */
+void imap_put_uids(struct imap *c, const uint32_t *uids, size_t n);
+/* "VANISHED (EARLIER)": those of the resolved set above `floor` that are no rows of the view. */
+void imap_put_vanished(struct imap *c, const struct imap_set *set, uint32_t floor);
+/* The parameters of SELECT and EXAMINE, " (CONDSTORE)" or " (QRESYNC (...))". */
+struct imap_resync {
+	bool condstore, qresync, all; /* all: the client named no UIDs it knows */
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	struct imap_set known, match_seqs, match_uids;
+};
+void imap_resync_parse(struct imap_resync *q, struct imap *c, struct imap_rd *rd);
+/* What has changed since; the view is just open, `st` is its state. */
+void imap_resync(struct imap *c, struct imap_resync *q, const struct mail_box_state *st);
 
 /* ---- input: imap_input.c ---- */
 /* One command into c->line, up to an APPEND's message. 1 byte or more is there; < 0: the stream. */
@@ -151,6 +172,8 @@ uint64_t imap_keyword_bits(const struct mail_box *b, const struct str *names, si
 MUST_CHECK int imap_view_open(struct imap *c, struct mail_box *box, bool readonly);
 void imap_view_close(struct imap *c); /* also closes the box */
 void imap_news(struct imap *c, enum imap_update what);
+/* "* 7 FETCH (FLAGS ...)", with what else the client has enabled. */
+void imap_put_flag_news(struct imap *c, size_t i, const struct mail_msg *m);
 bool imap_news_waiting(const struct imap *c);
 /* A copy of what row i is now; false: gone meanwhile. */
 bool imap_live(struct mail_msg *out, struct imap *c, size_t i);

@@ -10,6 +10,7 @@ static struct imap_item *add(struct imap_items *out, struct imap_rd *rd, enum im
 	struct imap_item *it = &out->v[out->n++];
 	*it = (struct imap_item){ .kind = kind };
 	out->flags = out->flags || kind == IMAP_FLAGS;
+	out->modseq = out->modseq || kind == IMAP_MODSEQ;
 	out->summary = out->summary || kind == IMAP_ENVELOPE || kind == IMAP_BODY ||
 		kind == IMAP_BODYSTRUCTURE;
 	return it;
@@ -140,6 +141,10 @@ static const struct {
 	{ "UID", IMAP_UID, 0, false },
 	{ "INTERNALDATE", IMAP_INTERNALDATE, 0, false },
 	{ "RFC822.SIZE", IMAP_SIZE, 0, false },
+	{ "MODSEQ", IMAP_MODSEQ, 0, false },
+	{ "EMAILID", IMAP_EMAILID, 0, false },
+	{ "THREADID", IMAP_THREADID, 0, false },
+	{ "SAVEDATE", IMAP_SAVEDATE, 0, false },
 	{ "ENVELOPE", IMAP_ENVELOPE, 0, false },
 	{ "BODY", IMAP_BODY, 0, false },
 	{ "BODYSTRUCTURE", IMAP_BODYSTRUCTURE, 0, false },
@@ -184,6 +189,12 @@ static bool macro(struct imap_items *out, struct imap_rd *rd)
 	if (full)
 		add(out, rd, IMAP_BODY);
 	return true;
+}
+
+void imap_items_modseq(struct imap_items *out, struct imap_rd *rd)
+{
+	if (!rd->why && !out->modseq)
+		add(out, rd, IMAP_MODSEQ);
 }
 
 void imap_items_parse(struct imap_items *out, struct imap_rd *rd, bool uid)

@@ -14,6 +14,10 @@ enum imap_item_kind {
 	IMAP_UID,
 	IMAP_INTERNALDATE,
 	IMAP_SIZE,
+	IMAP_MODSEQ,  /* RFC 7162 */
+	IMAP_EMAILID, /* RFC 8474 */
+	IMAP_THREADID,
+	IMAP_SAVEDATE, /* RFC 8514 */
 	IMAP_ENVELOPE,
 	IMAP_BODY,
 	IMAP_BODYSTRUCTURE,
@@ -43,9 +47,12 @@ struct imap_items {
 	size_t n;
 	bool marks_seen; /* something was not BODY.PEEK */
 	bool flags;      /* are among them */
+	bool modseq;     /* is */
 	bool summary;    /* mail_summary is needed */
 	bool tree;       /* so is the structure */
 };
+/* Adds MODSEQ unless it is there. */
+void imap_items_modseq(struct imap_items *out, struct imap_rd *rd);
 /* In the reader's arena; errors in the reader. With `uid` there is a UID among them. */
 void imap_items_parse(struct imap_items *out, struct imap_rd *rd, bool uid);
 

@@ -52,10 +52,18 @@ void imap_run_create(struct imap *c, struct imap_rd *rd)
 		return;
 	}
 	imap_end(rd);
-	if (rd->why)
+	if (rd->why) {
 		imap_bad_args(c, rd);
+		return;
+	}
+	struct mail_box_state st;
+	int err = mail_create(c->acct, name, use);
+	if (err < 0)
+		imap_fail(c, err);
+	else if (mail_status(&st, &c->arena, c->acct, name) < 0) /* gone again */
+		imap_ok(c, "created");
 	else
-		answer(c, mail_create(c->acct, name, use), "created");
+		imap_ok(c, "[MAILBOXID (%.*s)] created", STR_ARG(st.id));
 }
 
 void imap_run_delete(struct imap *c, struct imap_rd *rd)

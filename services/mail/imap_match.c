@@ -297,13 +297,15 @@ static bool match_needle(struct imap_match *x, const struct imap_key *k)
 }
 
 /* ---- the tree of keys ---- */
-static bool match_day(const struct imap_match *x, const struct imap_key *k)
+static int64_t day_of(int64_t sec)
 {
-	int64_t sec = x->m.internal_sec;
-	int64_t day = sec >= 0 ? sec / 86400 : -((-sec + 86399) / 86400);
-	return k->op == IMAP_KEY_BEFORE ? day < k->num
-		: k->op == IMAP_KEY_ON  ? day == k->num
-					: day >= k->num;
+	return sec >= 0 ? sec / 86400 : -((-sec + 86399) / 86400);
+}
+
+static bool match_emailid(const struct imap_match *x, const struct imap_key *k)
+{
+	char hex[STORE_HEX];
+	return str_eq(k->text, str_of(store_oid_hex(hex, &x->m.blob)));
 }
 
 static bool match_key(struct imap_match *x, const struct imap_key *k)
@@ -322,9 +324,15 @@ static bool match_key(struct imap_match *x, const struct imap_key *k)
 	case IMAP_KEY_FLAG: return (x->m.flags & k->num) == k->num;
 	case IMAP_KEY_KEYWORD: return x->m.keywords & k->bits;
 	case IMAP_KEY_RECENT: return x->c->view.rows[x->row].told & IMAP_TOLD_RECENT;
-	case IMAP_KEY_BEFORE:
-	case IMAP_KEY_ON:
-	case IMAP_KEY_SINCE: return match_day(x, k);
+	case IMAP_KEY_BEFORE: return day_of(x->m.internal_sec) < k->num;
+	case IMAP_KEY_ON: return day_of(x->m.internal_sec) == k->num;
+	case IMAP_KEY_SINCE: return day_of(x->m.internal_sec) >= k->num;
+	case IMAP_KEY_SAVEDBEFORE: return day_of(x->m.saved_sec) < k->num;
+	case IMAP_KEY_SAVEDON: return day_of(x->m.saved_sec) == k->num;
+	case IMAP_KEY_SAVEDSINCE: return day_of(x->m.saved_sec) >= k->num;
+	case IMAP_KEY_MODSEQ: return x->m.modseq >= (uint64_t)k->num;
+	case IMAP_KEY_EMAILID: return match_emailid(x, k);
+	case IMAP_KEY_NONE: return false;
 	case IMAP_KEY_LARGER: return x->m.size_bytes > k->num;
 	case IMAP_KEY_SMALLER: return x->m.size_bytes < k->num;
 	case IMAP_KEY_YOUNGER: return x->m.internal_sec >= x->now_sec - k->num;

@@ -16,6 +16,9 @@ enum argument {
 	DATE,
 	SIZE,
 	SECONDS,
+	MODSEQ,
+	EMAILID,
+	THREADID,
 	NEW,
 	OLD,
 	NOT_KEY,
@@ -36,11 +39,13 @@ static const struct {
 	{ "CC", FIELD, 0, IMAP_ENVELOPE_CC },
 	{ "DELETED", FLAG, 0, MAIL_DELETED },
 	{ "DRAFT", FLAG, 0, MAIL_DRAFT },
+	{ "EMAILID", EMAILID, 0, 0 },
 	{ "FLAGGED", FLAG, 0, MAIL_FLAGGED },
 	{ "FROM", FIELD, 0, IMAP_ENVELOPE_FROM },
 	{ "HEADER", HEADER, 0, 0 },
 	{ "KEYWORD", KEYWORD, 0, 0 },
 	{ "LARGER", SIZE, IMAP_KEY_LARGER, 0 },
+	{ "MODSEQ", MODSEQ, 0, 0 },
 	{ "NEW", NEW, 0, 0 },
 	{ "NOT", NOT_KEY, 0, 0 },
 	{ "OLD", OLD, 0, 0 },
@@ -48,6 +53,10 @@ static const struct {
 	{ "ON", DATE, IMAP_KEY_ON, 0 },
 	{ "OR", OR_KEY, 0, 0 },
 	{ "RECENT", NONE, IMAP_KEY_RECENT, 0 },
+	{ "SAVEDATESUPPORTED", NONE, IMAP_KEY_AND, 0 },
+	{ "SAVEDBEFORE", DATE, IMAP_KEY_SAVEDBEFORE, 0 },
+	{ "SAVEDON", DATE, IMAP_KEY_SAVEDON, 0 },
+	{ "SAVEDSINCE", DATE, IMAP_KEY_SAVEDSINCE, 0 },
 	{ "SEEN", FLAG, 0, MAIL_SEEN },
 	{ "SENTBEFORE", DATE, IMAP_KEY_SENTBEFORE, 0 },
 	{ "SENTON", DATE, IMAP_KEY_SENTON, 0 },
@@ -56,6 +65,7 @@ static const struct {
 	{ "SMALLER", SIZE, IMAP_KEY_SMALLER, 0 },
 	{ "SUBJECT", FIELD, 0, IMAP_ENVELOPE_SUBJECT },
 	{ "TEXT", NEEDLE, IMAP_KEY_TEXT, 0 },
+	{ "THREADID", THREADID, 0, 0 },
 	{ "TO", FIELD, 0, IMAP_ENVELOPE_TO },
 	{ "UID", UIDS, 0, 0 },
 	{ "UNANSWERED", NO_FLAG, 0, MAIL_ANSWERED },
@@ -210,6 +220,38 @@ static struct imap_key *make_number(
 	return k;
 }
 
+/* "MODSEQ 620162338" or "MODSEQ "/flags/\\draft" all 620162338": all metadata have one MODSEQ. */
+static struct imap_key *make_modseq(struct imap_query *q, struct imap_rd *rd)
+{
+	struct imap_key *k = make(q, rd, IMAP_KEY_MODSEQ);
+	imap_sp(rd);
+	if (imap_peek(rd) == '"') {
+		if (!str_starts(imap_string(rd), STR("/flags/")))
+			imap_rd_fail(rd, "there is no such metadata item");
+		imap_sp(rd);
+		if (!imap_try_word(rd, "all") && !imap_try_word(rd, "priv") &&
+			!imap_try_word(rd, "shared"))
+			imap_rd_fail(rd, "expected all, priv or shared");
+		imap_sp(rd);
+	}
+	int64_t v = (int64_t)imap_number64(rd);
+	if (k)
+		k->num = v;
+	q->modseq = true;
+	return k;
+}
+
+/* An objectid (RFC 8474 7). There are no threads here, so none has the one named. */
+static struct imap_key *make_objectid(struct imap_query *q, struct imap_rd *rd, enum imap_key_op op)
+{
+	struct imap_key *k = make(q, rd, op);
+	imap_sp(rd);
+	struct str id = imap_astring(rd);
+	if (k)
+		k->text = id;
+	return k;
+}
+
 /* NEW is RECENT UNSEEN, OLD is NOT RECENT. */
 static struct imap_key *make_new(struct imap_query *q, struct imap_rd *rd)
 {
@@ -264,6 +306,9 @@ static struct imap_key *parse_word(struct imap_query *q, struct imap_rd *rd, int
 	case DATE:
 	case SIZE:
 	case SECONDS: return make_number(q, rd, keys[i].op, keys[i].argument);
+	case MODSEQ: return make_modseq(q, rd);
+	case EMAILID: return make_objectid(q, rd, IMAP_KEY_EMAILID);
+	case THREADID: return make_objectid(q, rd, IMAP_KEY_NONE);
 	case NEW: return make_new(q, rd);
 	case OLD: return negate(q, rd, make(q, rd, IMAP_KEY_RECENT));
 	case NOT_KEY: imap_sp(rd); return negate(q, rd, parse_key(q, rd, depth + 1));

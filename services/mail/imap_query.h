@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a SEARCH asks for (RFC 3501 6.4.4, RFC 4731, RFC 5032), parsed; no I/O. */
+/* What a SEARCH asks for (RFC 3501 6.4.4, RFC 4731, RFC 5032, RFC 7162, 8474, 8514), parsed; no I/O. */
 #ifndef SERVICES_MAIL_IMAP_QUERY_H
 #define SERVICES_MAIL_IMAP_QUERY_H
 
@@ -22,6 +22,12 @@ enum imap_key_op {
 	IMAP_KEY_BEFORE, /* days, of the internal date */
 	IMAP_KEY_ON,
 	IMAP_KEY_SINCE,
+	IMAP_KEY_SAVEDBEFORE, /* the same, of the day it entered the mailbox */
+	IMAP_KEY_SAVEDON,
+	IMAP_KEY_SAVEDSINCE,
+	IMAP_KEY_MODSEQ,
+	IMAP_KEY_EMAILID,
+	IMAP_KEY_NONE, /* matches nothing */
 	IMAP_KEY_LARGER,
 	IMAP_KEY_SMALLER,
 	IMAP_KEY_YOUNGER, /* seconds */
@@ -54,6 +60,7 @@ struct imap_query {
 	bool extended;    /* RETURN was there: answer ESEARCH */
 	unsigned options; /* IMAP_RETURN_* */
 	bool bad_charset;
+	bool modseq;                            /* a key was MODSEQ: its highest is told */
 	struct str needles[IMAP_NEEDLES_MAX];   /* folded */
 	size_t needle_count, needle_bytes;      /* the longest */
 	struct imap_key *sets[IMAP_QUERY_KEYS]; /* keys with a set or keyword to resolve */

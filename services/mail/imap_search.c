@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* SEARCH and UID SEARCH (RFC 3501 6.4.4), ESEARCH (RFC 4731). Results are written as found. */
+/* SEARCH and UID SEARCH (RFC 3501 6.4.4), ESEARCH (RFC 4731), MODSEQ (RFC 7162). Results are written as found. */
 #include "services/mail/imap_match.h"
 
 struct search {
@@ -7,6 +7,7 @@ struct search {
 	struct imap_match x;
 	struct imap_set_text all;
 	uint32_t min, max, count;
+	uint64_t min_modseq, max_modseq, modseq; /* of those, the highest of all */
 };
 
 static void put_text(void *ctx, struct str text)
@@ -16,6 +17,8 @@ static void put_text(void *ctx, struct str text)
 
 static void found(struct imap *c, struct search *s, uint32_t v)
 {
+	uint64_t modseq = s->x.m.modseq;
+	s->modseq = modseq > s->modseq ? modseq : s->modseq;
 	if (!s->q.extended) {
 		imap_put(c, STR(" "));
 		imap_put_number(c, v);
@@ -26,9 +29,30 @@ static void found(struct imap *c, struct search *s, uint32_t v)
 			imap_put(c, STR(" ALL "));
 		imap_set_add(&s->all, v);
 	}
+	if (!s->count)
+		s->min_modseq = modseq;
+	s->max_modseq = modseq;
 	s->min = s->min ? s->min : v;
 	s->max = v;
 	s->count++;
+}
+
+/* Of the messages that the answer names (RFC 7162 3.1.5, 3.1.10). */
+static uint64_t result_modseq(const struct search *s)
+{
+	uint64_t min = s->q.options & IMAP_RETURN_MIN ? s->min_modseq : 0;
+	uint64_t max = s->q.options & IMAP_RETURN_MAX ? s->max_modseq : 0;
+	if (!s->q.extended || s->q.options & (IMAP_RETURN_ALL | IMAP_RETURN_COUNT))
+		return s->modseq;
+	return min > max ? min : max;
+}
+
+static void put_modseq(struct imap *c, const struct search *s)
+{
+	uint64_t modseq = result_modseq(s);
+	if (s->q.modseq && modseq)
+		imap_putf(c, s->q.extended ? " MODSEQ %llu" : " (MODSEQ %llu)",
+			(unsigned long long)modseq);
 }
 
 static void put_rest(struct imap *c, struct search *s)
@@ -40,6 +64,7 @@ static void put_rest(struct imap *c, struct search *s)
 		imap_putf(c, " MAX %u", s->max);
 	if (s->q.options & IMAP_RETURN_COUNT)
 		imap_putf(c, " COUNT %u", s->count);
+	put_modseq(c, s);
 }
 
 static int scan(struct imap *c, struct search *s)
@@ -74,6 +99,8 @@ void imap_run_search(struct imap *c, struct imap_rd *rd)
 		imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] UTF-8 is understood");
 		return;
 	}
+	if (s->q.modseq)
+		imap_condstore(c);
 	s->all = (struct imap_set_text){ .put = put_text, .ctx = c };
 	if (s->q.extended) {
 		imap_put(c, STR("* ESEARCH (TAG \""));

@@ -21,17 +21,24 @@ static void tell_all(struct imap *c, const struct mail_box_state *st)
 		imap_putf(c, "* OK [UNSEEN %zu] first unseen\r\n", unseen + 1);
 	imap_putf(c, "* OK [UIDVALIDITY %u] UIDs are valid\r\n", st->uidvalidity);
 	imap_putf(c, "* OK [UIDNEXT %u] predicted next UID\r\n", st->uidnext);
+	imap_put_highest(c, st->highest_modseq);
+	imap_putf(c, "* OK [MAILBOXID (%.*s)] it keeps\r\n", STR_ARG(st->id));
 }
 
 static void select_box(struct imap *c, struct imap_rd *rd, bool readonly)
 {
 	imap_sp(rd);
 	struct str name = imap_mailbox(rd);
+	struct imap_resync q = { 0 };
+	if (imap_try(rd, ' '))
+		imap_resync_parse(&q, c, rd);
 	imap_end(rd);
 	if (rd->why) {
 		imap_bad_args(c, rd);
 		return;
 	}
+	if (c->state == IMAP_SELECTED)
+		imap_put(c, STR("* OK [CLOSED] the other mailbox\r\n"));
 	deselect(c);
 	struct mail_box *box;
 	struct mail_box_state st;
@@ -49,7 +56,10 @@ static void select_box(struct imap *c, struct imap_rd *rd, bool readonly)
 	os_log(OS_INFO, "svc=imap event=select user=%s mailbox=\"%.*s\" messages=%zu%s",
 		c->who.user, STR_ARG(str_sub(name, 0, 200)), c->view.n,
 		readonly ? " readonly=1" : "");
+	c->condstore = c->condstore || q.condstore;
 	tell_all(c, &st);
+	if (q.qresync)
+		imap_resync(c, &q, &st);
 	imap_ok(c, readonly ? "[READ-ONLY] selected" : "[READ-WRITE] selected");
 }
 
@@ -120,6 +130,8 @@ void imap_run_expunge(struct imap *c, struct imap_rd *rd)
 		err = mail_expunge(c->view.box, uids, n);
 	if (err < 0)
 		imap_fail(c, err);
+	else if (c->qresync)
+		imap_ok(c, "[HIGHESTMODSEQ %llu] expunged", (unsigned long long)imap_highest(c));
 	else
 		imap_ok(c, "expunged");
 }

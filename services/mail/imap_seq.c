@@ -90,15 +90,21 @@ static void put_range(struct imap_set_text *t)
 
 void imap_set_add(struct imap_set_text *t, uint32_t v)
 {
-	if (t->any && v > t->to && v - t->to == 1) {
-		t->to = v;
+	imap_set_add_range(t, v, v);
+}
+
+void imap_set_add_range(struct imap_set_text *t, uint32_t from, uint32_t to)
+{
+	if (t->any && from > t->to && from - t->to == 1) {
+		t->to = to;
 		return;
 	}
 	if (t->any) {
 		put_range(t);
 		t->put(t->ctx, STR(","));
 	}
-	t->from = t->to = v;
+	t->from = from;
+	t->to = to;
 	t->any = true;
 }
 

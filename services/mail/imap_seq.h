@@ -33,6 +33,7 @@ struct imap_set_text {
 	bool any;
 };
 void imap_set_add(struct imap_set_text *t, uint32_t v);
+void imap_set_add_range(struct imap_set_text *t, uint32_t from, uint32_t to);
 void imap_set_flush(struct imap_set_text *t); /* after the last */
 
 #endif

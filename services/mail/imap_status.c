@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* STATUS (RFC 3501 6.3.10), with SIZE (RFC 8438) and APPENDLIMIT (RFC 7889). */
+/* STATUS (RFC 3501 6.3.10), with SIZE (RFC 8438), APPENDLIMIT (RFC 7889), HIGHESTMODSEQ (RFC 7162)
+ * and MAILBOXID (RFC 8474). */
 #include "services/mail/imap_impl.h"
 
 enum {
@@ -9,7 +10,9 @@ enum {
 	UIDVALIDITY = 8,
 	UNSEEN = 16,
 	SIZE = 32,
-	APPENDLIMIT = 64
+	APPENDLIMIT = 64,
+	HIGHESTMODSEQ = 128,
+	MAILBOXID = 256
 };
 static const struct {
 	const char *name;
@@ -22,6 +25,8 @@ static const struct {
 	{ "UNSEEN", UNSEEN },
 	{ "SIZE", SIZE },
 	{ "APPENDLIMIT", APPENDLIMIT },
+	{ "HIGHESTMODSEQ", HIGHESTMODSEQ },
+	{ "MAILBOXID", MAILBOXID },
 };
 
 unsigned imap_status_items(struct imap_rd *rd)
@@ -68,6 +73,7 @@ static uint64_t value_of(
 	case UIDVALIDITY: return st->uidvalidity;
 	case UNSEEN: return st->unseen;
 	case SIZE: return st->size_bytes;
+	case HIGHESTMODSEQ: return st->highest_modseq;
 	default: return c->conf->append_max_bytes;
 	}
 }
@@ -83,15 +89,21 @@ int imap_put_status(struct imap *c, struct str name, unsigned bits)
 		err = count_recent(&recent, c, name);
 	if (err < 0)
 		return err;
+	if (bits & HIGHESTMODSEQ)
+		imap_condstore(c);
 	imap_put(c, STR("* STATUS "));
 	imap_put_name(c, imap_mailbox_wire(&c->scratch, name));
 	imap_put(c, STR(" ("));
-	for (size_t i = 0; i < ARRAY_LEN(items); i++)
-		if (bits & items[i].bit) {
-			imap_putf(c, "%s%s %llu", sep, items[i].name,
-				(unsigned long long)value_of(c, &st, recent, items[i].bit));
-			sep = " ";
-		}
+	for (size_t i = 0; i < ARRAY_LEN(items); i++) {
+		if (!(bits & items[i].bit))
+			continue;
+		imap_putf(c, "%s%s ", sep, items[i].name);
+		if (items[i].bit == MAILBOXID)
+			imap_putf(c, "(%.*s)", STR_ARG(st.id));
+		else
+			imap_put_number(c, value_of(c, &st, recent, items[i].bit));
+		sep = " ";
+	}
 	imap_put(c, STR(")\r\n"));
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* STORE and UID STORE (RFC 3501 6.4.6). */
+/* STORE and UID STORE (RFC 3501 6.4.6), conditional too (RFC 7162 3.1.3). */
 #include "services/mail/imap_impl.h"
 
 #define STORE_BATCH 10000 /* messages in one commit */
@@ -7,14 +7,27 @@
 struct change {
 	enum mail_flag_op op;
 	bool silent;
+	bool conditional; /* UNCHANGEDSINCE */
+	uint64_t since;
 	struct imap_flags flags;
 	size_t *rows;
 	uint32_t *uids;
 	size_t n;
+	uint32_t *failed; /* UIDs, ascending in each batch */
+	size_t failed_count;
 };
 
 static void parse(struct change *ch, struct imap_rd *rd)
 {
+	if (imap_try(rd, '(')) {
+		if (!imap_try_word(rd, "UNCHANGEDSINCE"))
+			imap_rd_fail(rd, "there is no such modifier");
+		imap_sp(rd);
+		ch->since = imap_number64(rd);
+		ch->conditional = true;
+		imap_expect(rd, ')');
+		imap_sp(rd);
+	}
 	bool add = imap_try(rd, '+'), del = !add && imap_try(rd, '-');
 	ch->op = add ? MAIL_FLAG_ADD : del ? MAIL_FLAG_DEL : MAIL_FLAG_SET;
 	struct str name = imap_word(rd);
@@ -49,32 +62,55 @@ static void assume(struct imap *c, const struct change *ch, size_t row, uint64_t
 	imap_told_set(c, row, flags, keywords);
 }
 
-static void tell(struct imap *c, size_t row)
+/* The MODSEQ is told of silent changes as well, once the client has use for it. */
+static void tell(struct imap *c, const struct change *ch, size_t row, uint64_t bits)
 {
 	struct mail_msg m;
-	if (!imap_live(&m, c, row))
+	bool there = imap_live(&m, c, row);
+	if (ch->silent)
+		assume(c, ch, row, bits);
+	if (!there || (ch->silent && !c->condstore))
 		return;
-	imap_told_set(c, row, m.flags, m.keywords);
-	imap_put_fetch(c, row, c->uid);
-	imap_put_flags(c, m.flags, m.keywords, c->view.rows[row].told & IMAP_TOLD_RECENT);
+	if (!ch->silent || imap_told_differs(&c->view, row, &m)) {
+		imap_put_flag_news(c, row, &m);
+		return;
+	}
+	imap_put_fetch(c, row, c->uid || c->qresync);
+	imap_put_modseq(c, m.modseq);
 	imap_put(c, STR(")\r\n"));
+}
+
+static int change_flags(struct imap *c, struct change *ch, const struct mail_flag_change *fc)
+{
+	uint32_t *failed = ch->failed ? ch->failed + ch->failed_count : NULL;
+	size_t n = 0;
+	int err = 0;
+	if (ch->conditional && !ch->since) { /* no message is as old as that */
+		memcpy(failed, ch->uids, ch->n * sizeof(*failed));
+		n = ch->n;
+	} else if (ch->n) {
+		err = mail_flags(c->view.box, ch->uids, ch->n, ch->op, fc, ch->since, failed, &n);
+	}
+	ch->failed_count += n;
+	return err;
 }
 
 static int store_batch(struct imap *c, struct change *ch)
 {
 	struct mail_flag_change fc = { ch->flags.flags, ch->flags.keywords,
 		ch->flags.keyword_count };
-	int err = ch->n ? mail_flags(c->view.box, ch->uids, ch->n, ch->op, &fc, 0, NULL, NULL) : 0;
+	size_t next = ch->failed_count;
+	int err = change_flags(c, ch, &fc);
 	if (err < 0)
 		return err;
 	if (mail_box_keyword_count(c->view.box) != c->view.keywords_told)
 		imap_put_flag_list(c);
 	uint64_t bits = imap_keyword_bits(c->view.box, fc.keywords, fc.keyword_count);
 	for (size_t i = 0; i < ch->n; i++) {
-		if (ch->silent)
-			assume(c, ch, ch->rows[i], bits);
+		if (next < ch->failed_count && ch->failed[next] == ch->uids[i])
+			next++;
 		else
-			tell(c, ch->rows[i]);
+			tell(c, ch, ch->rows[i], bits);
 	}
 	ch->n = 0;
 	return 0;
@@ -87,7 +123,9 @@ static int store_all(struct imap *c, struct change *ch, const struct imap_set *s
 	int err = 0;
 	ch->rows = arena_alloc(&c->arena, cap * sizeof(*ch->rows));
 	ch->uids = arena_alloc(&c->arena, cap * sizeof(*ch->uids));
-	if (!ch->rows || !ch->uids)
+	if (ch->conditional)
+		ch->failed = arena_alloc(&c->arena, (c->view.n + 1) * sizeof(*ch->failed));
+	if (!ch->rows || !ch->uids || (ch->conditional && !ch->failed))
 		return err_set(ERR_LIMIT, "the command needs too much memory");
 	imap_news(c, IMAP_NEWS_KEEP);
 	for (struct imap_walk k = { 0 }; err == 0 && imap_walk(&row, &k, c, set);) {
@@ -101,6 +139,20 @@ static int store_all(struct imap *c, struct change *ch, const struct imap_set *s
 			err = store_batch(c, ch);
 	}
 	return err < 0 ? err : store_batch(c, ch);
+}
+
+/* "[MODIFIED 7,9]": message numbers, or UIDs of UID STORE. */
+static void put_modified(struct imap *c, struct change *ch)
+{
+	if (!c->uid)
+		for (size_t i = 0; i < ch->failed_count; i++)
+			ch->failed[i] = (uint32_t)imap_row_at(&c->view, ch->failed[i]) + 1;
+	imap_news(c, c->uid ? IMAP_NEWS_ALL : IMAP_NEWS_KEEP);
+	imap_put(c, c->tag);
+	imap_put(c, c->gone && !c->uid ? STR(" NO") : STR(" OK"));
+	imap_put(c, STR(" [MODIFIED "));
+	imap_put_uids(c, ch->failed, ch->failed_count);
+	imap_put(c, STR("] the others were changed\r\n"));
 }
 
 void imap_run_store(struct imap *c, struct imap_rd *rd)
@@ -121,9 +173,13 @@ void imap_run_store(struct imap *c, struct imap_rd *rd)
 	}
 	if (!imap_set_ready(c, &set))
 		return;
+	if (ch.conditional)
+		imap_condstore(c);
 	int err = store_all(c, &ch, &set);
 	if (err < 0)
 		imap_fail(c, err);
+	else if (ch.failed_count)
+		put_modified(c, &ch);
 	else if (c->gone && !c->uid)
 		imap_no(c, "[EXPUNGEISSUED] some of these messages are gone");
 	else

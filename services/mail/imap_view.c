@@ -164,8 +164,8 @@ static void drop_row(struct imap_view *v, size_t to, size_t i)
 		v->more[to] = v->more[i];
 }
 
-/* Takes out the rows that are gone; their message numbers, in the order to be told, in `a`. */
-static int take_out(uint32_t **seqs, size_t *n, struct imap_view *v, struct arena *a)
+/* Takes out the rows that are gone; their UIDs or message numbers, in the order to be told, in `a`. */
+static int take_out(uint32_t **seqs, size_t *n, struct imap_view *v, struct arena *a, bool uids)
 {
 	size_t to = 0, gone = 0;
 	v->hint = 0;
@@ -183,7 +183,7 @@ static int take_out(uint32_t **seqs, size_t *n, struct imap_view *v, struct aren
 			continue;
 		}
 		v->recent -= (v->rows[i].told & IMAP_TOLD_RECENT) != 0;
-		(*seqs)[gone] = (uint32_t)(i + 1 - gone);
+		(*seqs)[gone] = uids ? v->rows[i].uid : (uint32_t)(i + 1 - gone);
 		gone++;
 	}
 	v->n = to;
@@ -195,13 +195,30 @@ static int news_expunge(struct imap *c)
 	uint32_t *seqs;
 	size_t n;
 	arena_reset(&c->scratch);
-	int err = take_out(&seqs, &n, &c->view, &c->scratch);
+	int err = take_out(&seqs, &n, &c->view, &c->scratch, c->qresync);
 	if (err < 0)
 		return err;
-	for (size_t i = 0; i < n; i++)
+	if (c->qresync && n) {
+		imap_put(c, STR("* VANISHED "));
+		imap_put_uids(c, seqs, n);
+		imap_put(c, STR("\r\n"));
+	}
+	for (size_t i = 0; i < n && !c->qresync; i++)
 		imap_putf(c, "* %u EXPUNGE\r\n", seqs[i]);
 	c->view.gaps = false;
 	return 0;
+}
+
+void imap_put_flag_news(struct imap *c, size_t i, const struct mail_msg *m)
+{
+	imap_told_set(c, i, m->flags, m->keywords);
+	imap_put_fetch(c, i, c->uid || c->qresync);
+	imap_put_flags(c, m->flags, m->keywords, c->view.rows[i].told & IMAP_TOLD_RECENT);
+	if (c->condstore) {
+		imap_put(c, STR(" "));
+		imap_put_modseq(c, m->modseq);
+	}
+	imap_put(c, STR(")\r\n"));
 }
 
 static void news_flags(struct imap *c)
@@ -216,12 +233,8 @@ static void news_flags(struct imap *c)
 		}
 		if (!imap_told_differs(v, i, m))
 			continue;
-		uint32_t flags = m->flags;
-		uint64_t keywords = m->keywords;
-		imap_told_set(c, i, flags, keywords);
-		imap_put_fetch(c, i, c->uid);
-		imap_put_flags(c, flags, keywords, v->rows[i].told & IMAP_TOLD_RECENT);
-		imap_put(c, STR(")\r\n"));
+		struct mail_msg copy = *m;
+		imap_put_flag_news(c, i, &copy);
 	}
 }
 

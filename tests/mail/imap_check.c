@@ -194,7 +194,8 @@ struct run {
 	struct pair *pairs[SESSIONS_MAX];
 	void (*before)(struct imap_check_env *);
 	const char *script;
-	char why[600]; /* what failed, told outside of the fiber */
+	uint64_t number[26]; /* {a} to {z}; 0: not heard yet */
+	char why[600];       /* what failed, told outside of the fiber */
 	const char *input;
 	size_t input_bytes, piece;
 	char *answer;
@@ -230,15 +231,63 @@ static bool hear(struct str *line, struct pair *p)
 	}
 }
 
-static bool like(struct str pattern, struct str s)
+/* A number not heard before in the line it is to be heard in: NUMBER, its letter, one it is above. */
+#define NUMBER 1
+
+/* Puts in the numbers that {a} stands for; "{b>a}" and what is unknown become NUMBER and two bytes. */
+static struct str expand(char *out, const struct run *r, struct str s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		struct str at = str_sub(s, i, s.n);
+		bool above = at.n > 4 && at.p[2] == '>' && at.p[4] == '}';
+		if (at.n < 3 || at.p[0] != '{' || at.p[1] < 'a' || at.p[1] > 'z' ||
+			!(above || at.p[2] == '}')) {
+			out[n++] = s.p[i];
+			continue;
+		}
+		uint64_t v = r->number[at.p[1] - 'a'];
+		if (v && !above) {
+			n += (size_t)snprintf(out + n, 21, "%llu", (unsigned long long)v);
+		} else {
+			out[n++] = NUMBER;
+			out[n++] = at.p[1];
+			out[n++] = above ? at.p[3] : 0;
+		}
+		i += above ? 4 : 2;
+	}
+	return str_n(out, n);
+}
+
+static bool like(struct run *r, struct str pattern, struct str s);
+
+static bool like_number(struct run *r, struct str pattern, struct str s)
+{
+	uint64_t v = 0;
+	size_t n = 0;
+	for (; n < s.n && n < 19 && s.p[n] >= '0' && s.p[n] <= '9'; n++)
+		v = v * 10 + (uint64_t)(s.p[n] - '0');
+	r->number[pattern.p[1] - 'a'] = v;
+	return n && v && (!pattern.p[2] || v > r->number[pattern.p[2] - 'a']) &&
+		like(r, str_sub(pattern, 3, pattern.n), str_sub(s, n, s.n));
+}
+
+static bool like(struct run *r, struct str pattern, struct str s)
 {
 	struct str head, rest;
+	long number = str_chr(pattern, NUMBER), any = str_chr(pattern, '~');
+	if (number >= 0 && (any < 0 || number < any)) {
+		head = str_sub(pattern, 0, (size_t)number);
+		return str_starts(s, head) &&
+			like_number(
+				r, str_sub(pattern, head.n, pattern.n), str_sub(s, head.n, s.n));
+	}
 	if (!str_cut(&head, &rest, pattern, '~'))
 		return str_eq(head, s);
 	if (!str_starts(s, head))
 		return false;
 	for (size_t i = head.n; i <= s.n; i++)
-		if (like(rest, str_sub(s, i, s.n)))
+		if (like(r, rest, str_sub(s, i, s.n)))
 			return true;
 	return false;
 }
@@ -303,14 +352,14 @@ static bool step(struct run *r, struct str whole)
 	line = str_sub(line, 2, line.n);
 	switch (verb) {
 	case '>':
-		say(p, line);
+		say(p, expand(room, r, line));
 		say(p, STR("\r\n"));
 		return true;
 	case '|': say(p, unescape(room, line)); return true;
 	case '<':
 		if (!hear(&got, p))
 			return failed(r, "nothing came", whole, got);
-		return like(line, got) || failed(r, "expected", whole, got);
+		return like(r, expand(room, r, line), got) || failed(r, "expected", whole, got);
 	case '.':
 		for (int i = 0; i < 50; i++)
 			os_yield();

@@ -10,7 +10,8 @@
  *
  * A session begins, over "TLS", when its number is first named, with its greeting taken and alice
  * logged in, unless the number is followed by '-' at its first line: "1-< * OK ~".  "1=" for one
- * without TLS. "$N" in a line stands for what "~" matched... nothing: lines are literal but for ~.
+ * without TLS. {a} is a number: the first time any, but 0, from then on the same; {b>a} is a new one
+ * above {a}.
  */
 #ifndef TESTS_MAIL_IMAP_CHECK_H
 #define TESTS_MAIL_IMAP_CHECK_H

@@ -51,7 +51,7 @@ Test(imap, greeting_and_login)
 		"1< * NAMESPACE ((\"\" \"/\")) NIL NIL\n"
 		"1< a4 OK ~\n"
 		"1> a5 ENABLE CONDSTORE\n"
-		"1< * ENABLED\n"
+		"1< * ENABLED CONDSTORE\n"
 		"1< a5 OK ~\n");
 }
 
@@ -100,7 +100,7 @@ Test(imap, mailboxes)
 		"1< * LIST (\\Noselect) \"/\" \"\"\n"
 		"1< a2 OK ~\n"
 		"1> a3 CREATE \"work/a project\"\n"
-		"1< a3 OK ~\n"
+		"1< a3 OK [MAILBOXID (~)] ~\n"
 		"1> a4 CREATE \"work/a project\"\n"
 		"1< a4 NO [ALREADYEXISTS] ~\n"
 		"1> a5 LIST \"\" work%\n"
@@ -202,10 +202,13 @@ Test(imap, append_select_fetch)
 		"1< * OK [UNSEEN 2] ~\n"
 		"1< * OK [UIDVALIDITY ~] ~\n"
 		"1< * OK [UIDNEXT 4] ~\n"
+		"1< * OK [HIGHESTMODSEQ ~] ~\n"
+		"1< * OK [MAILBOXID (~)] ~\n"
 		"1< a9 OK [READ-ONLY] ~\n"
 		"1> b0 STORE 1 FLAGS ()\n"
 		"1< b0 NO [READ-ONLY] ~\n"
 		"1> b1 SELECT INBOX\n"
+		"1< * OK [CLOSED] ~\n"
 		"1< * FLAGS (~ work)\n"
 		"1< * OK [PERMANENTFLAGS (~ work \\*)] ~\n"
 		"1< * 3 EXISTS\n"
@@ -213,6 +216,8 @@ Test(imap, append_select_fetch)
 		"1< * OK [UNSEEN 2] ~\n"
 		"1< * OK [UIDVALIDITY ~] ~\n"
 		"1< * OK [UIDNEXT 4] ~\n"
+		"1< * OK [HIGHESTMODSEQ ~] ~\n"
+		"1< * OK [MAILBOXID (~)] ~\n"
 		"1< b1 OK [READ-WRITE] ~\n"
 		"1> b2 FETCH 1 (FLAGS UID INTERNALDATE RFC822.SIZE BODY.PEEK[])\n"
 		"1< * 1 FETCH (FLAGS (\\Seen \\Recent work) UID 1 INTERNALDATE \" 2-Feb-1994 "
@@ -269,7 +274,7 @@ static void deliver_three(struct imap_check_env *e)
 #define SELECT(n) \
 	#n "> s SELECT INBOX\n" #n "< * FLAGS ~\n" #n "< * OK [PERM~\n" #n "< * 3 EXISTS\n" #n \
 	   "< * ~ RECENT\n" #n "< * OK [UNSEEN 1] ~\n" #n "< * OK [UIDV~\n" #n \
-	   "< * OK [UIDN~\n" #n "< s OK ~\n"
+	   "< * OK [UIDN~\n" #n "< * OK [HIGH~\n" #n "< * OK [MAILBOXID ~\n" #n "< s OK ~\n"
 
 Test(imap, store)
 {
@@ -428,7 +433,7 @@ Test(imap, uid_expunge_takes_only_what_is_named)
 			  "1< a4 OK ~\n"
 			  "1> a5 SELECT INBOX\n"
 			  "1< * FLAGS ~\n1< * OK ~\n1< * 2 EXISTS\n1< * 0 RECENT\n1< * OK ~\n"
-			  "1< * OK ~\n1< * OK ~\n1< a5 OK ~\n"
+			  "1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< a5 OK ~\n"
 			  "1> a6 CLOSE\n"
 			  "1< a6 OK ~\n"
 			  "1> a7 STATUS INBOX (MESSAGES)\n"
@@ -444,10 +449,10 @@ Test(imap, the_selected_mailbox_goes_away)
 		   "1< a2 OK ~\n"
 		   "1> a3 SELECT x\n"
 		   "1< * FLAGS ~\n1< * OK ~\n1< * 1 EXISTS\n1< * 1 RECENT\n1< * OK ~\n1< * OK ~\n"
-		   "1< * OK ~\n1< a3 OK ~\n"
+		   "1< * OK ~\n1< * OK ~\n1< * OK ~\n1< a3 OK ~\n"
 		   "2> b1 SELECT x\n"
 		   "2< * FLAGS ~\n2< * OK ~\n2< * 1 EXISTS\n2< * 0 RECENT\n2< * OK ~\n2< * OK ~\n"
-		   "2< * OK ~\n2< b1 OK ~\n"
+		   "2< * OK ~\n2< * OK ~\n2< * OK ~\n2< b1 OK ~\n"
 		   /* its own renaming it survives, */
 		   "1> a4 RENAME x y\n"
 		   "1< a4 OK ~\n"
@@ -511,7 +516,7 @@ Test(imap, idle_hears_of_its_own_mailbox)
 			  "2> b2 SELECT INBOX\n"
 			  "2< * FLAGS ~\n2< * OK ~\n2< * 3 EXISTS\n"
 			  "2< * 0 RECENT\n2< * OK ~\n2< * OK ~\n"
-			  "2< * OK ~\n2< b2 OK ~\n"
+			  "2< * OK ~\n2< * OK ~\n2< * OK ~\n2< b2 OK ~\n"
 			  "2> b3 UID STORE 3 FLAGS (new-word)\n"
 			  "1< * FLAGS (~ new-word)\n"
 			  "1< * OK [PERMANENTFLAGS (~ new-word \\*)] ~\n"

@@ -20,7 +20,7 @@ static void deliver(struct imap_check_env *e)
 
 #define SETUP \
 	"1> s SELECT INBOX\n1< * FLAGS ~\n1< * OK ~\n1< * 2 EXISTS\n1< * 2 RECENT\n1< * OK ~\n" \
-	"1< * OK ~\n1< * OK ~\n1< s OK ~\n"
+	"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< s OK ~\n"
 
 static const struct {
 	const char *message, *item, *label, *text; /* NULL: NIL */

@@ -95,7 +95,7 @@ static const struct {
 
 #define SETUP \
 	"1> s SELECT INBOX\n1< * FLAGS ~\n1< * OK ~\n1< * 4 EXISTS\n1< * 4 RECENT\n1< * OK ~\n" \
-	"1< * OK ~\n1< * OK ~\n1< s OK ~\n" \
+	"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< s OK ~\n" \
 	"1> s STORE 1 FLAGS.SILENT \\Flagged\n1< s OK ~\n" \
 	"1> s STORE 2 FLAGS.SILENT \\Seen\n1< s OK ~\n" \
 	"1> s STORE 3 FLAGS.SILENT work\n1< * FLAGS ~\n1< * OK ~\n1< s OK ~\n"

@@ -73,7 +73,7 @@ static void deliver_many(struct imap_check_env *e)
 
 #define SETUP \
 	"1> s SELECT INBOX\n1< * FLAGS ~\n1< * OK ~\n1< * 300 EXISTS\n1< * 300 RECENT\n" \
-	"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< s OK ~\n"
+	"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< s OK ~\n"
 
 /* More than one batch of FETCH; a set of seven thousand ranges; commands all at once. */
 Test(imap_torture, many_messages_and_large_sets)

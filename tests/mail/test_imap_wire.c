@@ -314,8 +314,9 @@ Test(imap_wire, limits_of_items_and_queries)
 static void show(struct buf *out, const struct imap_key *k)
 {
 	static const char *const names[] = { "and", "or", "not", "seq", "uid", "flag", "keyword",
-		"recent", "before", "on", "since", "larger", "smaller", "younger", "older",
-		"envelope", "sentbefore", "senton", "sentsince", "header", "body", "text" };
+		"recent", "before", "on", "since", "savedbefore", "savedon", "savedsince", "modseq",
+		"emailid", "none", "larger", "smaller", "younger", "older", "envelope",
+		"sentbefore", "senton", "sentsince", "header", "body", "text" };
 	buf_addz(out, names[k->op]);
 	if (k->child)
 		buf_addc(out, '(');
@@ -339,6 +340,13 @@ Test(imap_wire, search_keys_stand_cheapest_first)
 			"and(keyword not(keyword) header)" },
 		{ " CHARSET utf-8 YOUNGER 5 OLDER 5", "and(younger older)" },
 		{ " RETURN (MIN ALL) SENTON 1-Feb-1994", "and(senton)" },
+		{ " MODSEQ 5 BODY x", "and(modseq body)" },
+		{ " MODSEQ \"/flags/\\\\draft\" all 0", "and(modseq)" },
+		{ " SAVEDON 1-Feb-1994 THREADID t EMAILID e SAVEDATESUPPORTED",
+			"and(savedon none emailid and)" },
+		{ " MODSEQ \"/flags/\\\\draft\" 5", NULL },
+		{ " MODSEQ \"frob\" all 5", NULL },
+		{ " MODSEQ x", NULL },
 		{ " OR SEEN", NULL },
 		{ " (SEEN", NULL },
 		{ " ()", NULL },

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""What test_limits.py does, for longer: each doc string names the breakage it catches."""
+import random
+import sys
+
+import harness
+import test_limits as limits
+
+
+def ten_thousand_connections(estate):
+    """A connection in a thousand leaves something behind."""
+    limits.come_and_go(estate, 100)
+    before = limits.settled(estate)
+    limits.come_and_go(estate, 10_000)
+    assert limits.settled(estate) - before < limits.MB
+    limits.alive(estate)
+
+
+def crowds_five_times(estate):
+    """Memory after a crowd is a little more each time."""
+    limits.crowd(estate, 200)
+    before = limits.settled(estate)
+    for _ in range(5):
+        limits.crowd(estate, 200)
+        after = limits.settled(estate)
+        print(f"# memory {before >> 10} kB, then {after >> 10} kB")
+    assert after - before < limits.MB
+
+
+def large_appends(estate):
+    """Two APPENDs of 25 MB need more memory than two of 8 MB."""
+    limits.large_messages_at_once(estate, 25_000_000)
+
+
+def ten_thousand_messages(estate):
+    """A command over a whole mailbox needs memory for each message."""
+    limits.many_messages(estate, 10_000)
+
+
+def ten_minutes_of_hostility(estate):
+    """As test_hostile_input, rarer."""
+    seed = random.randrange(1 << 32)
+    print(f"# seed {seed}")
+    limits.hostile(estate, 10, seed)
+    before = limits.settled(estate)
+    limits.hostile(estate, 600, seed + 1)
+    assert limits.settled(estate) - before < 2 * limits.MB
+    limits.alive(estate)
+
+
+if __name__ == "__main__":
+    longer = [ten_thousand_connections, crowds_five_times, large_appends, ten_thousand_messages, ten_minutes_of_hostility]
+    sys.exit(harness.main(limits.TESTS, targets=("unix",), shared=True) | harness.main(longer, targets=("virt",), shared=True))

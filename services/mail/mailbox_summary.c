@@ -4,6 +4,8 @@
 #include "services/mail/mime.h"
 
 #define CHUNK (64 * 1024)
+#define TEXT_MAX \
+	(2 * 1024 * 1024) /* of ENVELOPE, BODY and BODYSTRUCTURE: whoever fetches has room */
 
 static int push_blob(struct mime_parser *p, struct store *s, const struct store_oid *blob)
 {
@@ -44,19 +46,24 @@ static int make_opaque(
 static int describe(struct mail_summary *out, struct arena *a, struct arena *scratch,
 	const struct mime_part *root)
 {
+	struct arena room;
 	struct buf b;
+	struct str text;
 	size_t envelope_end, body_end;
-	buf_init(&b, a);
+	arena_init(&room, TEXT_MAX);
+	buf_init(&b, &room);
 	mime_envelope(&b, scratch, root->header);
 	envelope_end = b.n;
 	mime_bodystructure(&b, root, scratch, false);
 	body_end = b.n;
 	mime_bodystructure(&b, root, scratch, true);
-	if (b.err < 0)
-		return b.err;
-	out->envelope = str_sub(buf_str(&b), 0, envelope_end);
-	out->body = str_sub(buf_str(&b), envelope_end, body_end);
-	out->bodystructure = str_sub(buf_str(&b), body_end, b.n);
+	text = b.err < 0 ? STR_NONE : arena_dup(a, buf_str(&b));
+	arena_free(&room);
+	if (text.p == NULL)
+		return err_set(ERR_LIMIT, "mail: no room for a summary");
+	out->envelope = str_sub(text, 0, envelope_end);
+	out->body = str_sub(text, envelope_end, body_end);
+	out->bodystructure = str_sub(text, body_end, text.n);
 	out->header_bytes = (uint32_t)root->body_at;
 	return 0;
 }
@@ -70,11 +77,13 @@ int mail_summary_make(
 	mime_begin(&p, &scratch);
 	int err = push_blob(&p, s, blob);
 	const struct mime_part *root = mime_end(&p);
-	if (err == 0 && root != NULL)
-		err = describe(out, a, &scratch, root);
+	uint32_t header_bytes = root != NULL ? (uint32_t)root->body_at : 0;
+	bool opaque = err == 0 && (root == NULL || describe(out, a, &scratch, root) < 0);
 	arena_free(&scratch);
-	if (root == NULL && err == 0)
+	if (opaque) {
 		err = make_opaque(out, a, s, blob);
+		out->header_bytes = header_bytes;
+	}
 	return err;
 }
 

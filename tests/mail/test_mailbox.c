@@ -552,3 +552,30 @@ MAIL_TEST(copy_is_all_or_none, .timeout = 120)
 	mail_box_close(t);
 	rig_verify(r);
 }
+
+/* A structure that is too long to tell is told as text: else no client could list the mailbox. */
+MAIL_TEST(a_structure_without_end_is_text)
+{
+	struct mail_summary sum;
+	struct mail_box *b;
+	struct buf m;
+	struct arena little;
+	buf_init(&m, NULL);
+	buf_addz(&m, "Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
+	size_t header_bytes = m.n;
+	for (int i = 0; i < 4000; i++) {
+		buf_addz(&m, "--b\r\nContent-Description: ");
+		for (int k = 0; k < 60; k++)
+			buf_addz(&m, "\"\"\"\"\"\"\"\"\"\"");
+		buf_addz(&m, "\r\n\r\n");
+	}
+	rig_append(r, "INBOX", buf_str(&m), 0);
+	b = rig_box(r, "INBOX");
+	arena_init(&little, 4 << 20);
+	cr_ok(mail_summary(&sum, &little, b, mail_box_at(b, 0)));
+	cr_expect(str_starts(sum.body, STR("(\"TEXT\" \"PLAIN\"")), "%zu bytes", sum.body.n);
+	cr_expect_eq(sum.header_bytes, header_bytes);
+	arena_free(&little);
+	mail_box_close(b);
+	buf_free(&m);
+}

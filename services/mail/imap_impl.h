@@ -122,7 +122,7 @@ void imap_put_highest(struct imap *c, uint64_t modseq);
 void imap_put_modseq(struct imap *c, uint64_t modseq);
 /* UIDs as a set, without spaces around. */
 void imap_put_uids(struct imap *c, const uint32_t *uids, size_t n);
-/* "VANISHED (EARLIER)": those of the resolved set above `floor` that are no rows of the view. */
+/* "VANISHED (EARLIER)": those of the resolved set above `floor` that are no messages. */
 void imap_put_vanished(struct imap *c, const struct imap_set *set, uint32_t floor);
 /* The parameters of SELECT and EXAMINE, " (CONDSTORE)" or " (QRESYNC (...))". */
 struct imap_resync {

@@ -54,6 +54,22 @@ static void vanished(struct imap *c, struct imap_set_text *t, uint32_t from, uin
 	imap_set_add_range(t, from, to);
 }
 
+/* The first UID from this on that is a row, or new and no row yet; 0: none. */
+static uint32_t next_present(const struct imap_view *v, uint32_t uid)
+{
+	size_t row = imap_row_at(v, uid), lo = 0, hi = mail_box_count(v->box);
+	if (row < v->n)
+		return v->rows[row].uid;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (mail_box_at(v->box, mid)->uid < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < mail_box_count(v->box) ? mail_box_at(v->box, lo)->uid : 0;
+}
+
 void imap_put_vanished(struct imap *c, const struct imap_set *set, uint32_t floor)
 {
 	struct imap_set_text t = { .put = put_text, .ctx = c };
@@ -63,10 +79,8 @@ void imap_put_vanished(struct imap *c, const struct imap_set *set, uint32_t floo
 	for (size_t i = 0; i < set->n; i++) {
 		uint32_t at = set->r[i].from > floor ? set->r[i].from : floor + 1;
 		uint32_t to = set->r[i].to < st.uidnext ? set->r[i].to : st.uidnext - 1;
-		for (size_t row = imap_row_at(v, at); row < v->n && v->rows[row].uid <= to; row++) {
-			vanished(c, &t, at, v->rows[row].uid - 1);
-			at = v->rows[row].uid + 1;
-		}
+		for (uint32_t uid; (uid = next_present(v, at)) && uid <= to; at = uid + 1)
+			vanished(c, &t, at, uid - 1);
 		vanished(c, &t, at, to);
 	}
 	imap_set_flush(&t);

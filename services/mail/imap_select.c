@@ -22,7 +22,7 @@ static void tell_all(struct imap *c, const struct mail_box_state *st)
 	imap_putf(c, "* OK [UIDVALIDITY %u] UIDs are valid\r\n", st->uidvalidity);
 	imap_putf(c, "* OK [UIDNEXT %u] predicted next UID\r\n", st->uidnext);
 	imap_put_highest(c, st->highest_modseq);
-	imap_putf(c, "* OK [MAILBOXID (%.*s)] it keeps\r\n", STR_ARG(st->id));
+	imap_putf(c, "* OK [MAILBOXID (%.*s)] is its id\r\n", STR_ARG(st->id));
 }
 
 static void select_box(struct imap *c, struct imap_rd *rd, bool readonly)

@@ -118,6 +118,7 @@ static int store_batch(struct imap *c, struct change *ch)
 
 static int store_all(struct imap *c, struct change *ch, const struct imap_set *set)
 {
+	imap_news(c, IMAP_NEWS_KEEP); /* first: it adds rows */
 	size_t row, cap = c->view.n < STORE_BATCH ? c->view.n + 1 : STORE_BATCH;
 	struct mail_msg m;
 	int err = 0;
@@ -127,7 +128,6 @@ static int store_all(struct imap *c, struct change *ch, const struct imap_set *s
 		ch->failed = arena_alloc(&c->arena, (c->view.n + 1) * sizeof(*ch->failed));
 	if (!ch->rows || !ch->uids || (ch->conditional && !ch->failed))
 		return err_set(ERR_LIMIT, "the command needs too much memory");
-	imap_news(c, IMAP_NEWS_KEEP);
 	for (struct imap_walk k = { 0 }; err == 0 && imap_walk(&row, &k, c, set);) {
 		if (!imap_live(&m, c, row)) {
 			c->gone = true;

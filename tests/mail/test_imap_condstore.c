@@ -249,6 +249,29 @@ Test(imap_condstore, resync)
 									     "1< b4 OK ~\n");
 }
 
+/* Mail that came since the last news has no row yet, and is neither gone nor without room. */
+Test(imap_condstore, mail_arrives_meanwhile)
+{
+	imap_check_in(deliver_five,
+		"1> e ENABLE QRESYNC\n1< * ENABLED QRESYNC\n1< e OK ~\n" SELECT(1, "", "{v}", "{h}")
+			OK(1) "2| a1 APPEND INBOX {1+}\\r\\na {1+}\\r\\nb {1+}\\r\\nc\\r\\n\n"
+			      "2< a1 OK ~\n"
+			      "2> a2 SELECT INBOX\n2< * FLAGS ~\n2< * OK ~\n2< * 8 EXISTS\n"
+			      "2< * ~ RECENT\n2< * OK ~\n2< * OK ~\n2< * OK ~\n2< * OK ~\n"
+			      "2< * OK ~\n2< a2 OK ~\n"
+			      "2> a3 STORE 2,7 FLAGS.SILENT \\Deleted\n2< a3 OK ~\n"
+			      "2> a4 EXPUNGE\n2< * 2 EXPUNGE\n2< * 6 EXPUNGE\n2< * ~ RECENT\n"
+			      "2< a4 OK ~\n"
+			      "1> a1 UID FETCH 1:9 (UID) (CHANGEDSINCE {h} VANISHED)\n"
+			      "1< * VANISHED (EARLIER) 7\n"
+			      "1< * VANISHED 2\n1< * 6 EXISTS\n1< * ~ RECENT\n1< a1 OK ~\n"
+			      "2| a5 APPEND INBOX {1+}\\r\\na {1+}\\r\\nb {1+}\\r\\nc\\r\\n\n"
+			      "2< * 9 EXISTS\n2< * ~ RECENT\n2< a5 OK ~\n"
+			      "1> a2 UID STORE 1:99 (UNCHANGEDSINCE 0) FLAGS ()\n"
+			      "1< * 9 EXISTS\n1< * ~ RECENT\n"
+			      "1< a2 OK [MODIFIED 1,3:6,8:11] ~\n");
+}
+
 Test(imap_condstore, objectid_and_savedate)
 {
 	imap_check_in(deliver_five,

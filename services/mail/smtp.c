@@ -167,6 +167,9 @@ static bool mail_params(struct smtp *s, const struct smtp_path *path)
 		const struct smtp_param *p = &path->params[i];
 		uint64_t size;
 
+		for (size_t k = 0; k < i; k++)
+			if (str_ieq(p->key, path->params[k].key))
+				return bad(s, "501 5.5.4 a parameter stands twice"), true;
 		if (str_ieq(p->key, STR("SIZE"))) {
 			int err = str_u64(&size, p->value, UINT64_MAX / 2);
 
@@ -180,7 +183,10 @@ static bool mail_params(struct smtp *s, const struct smtp_path *path)
 		} else if (str_ieq(p->key, STR("BODY"))) {
 			if (!str_ieq(p->value, STR("7BIT")) && !str_ieq(p->value, STR("8BITMIME")))
 				return bad(s, "501 5.5.4 BODY is 7BIT or 8BITMIME"), true;
-		} else if (!(str_ieq(p->key, STR("AUTH")) && s->kind != SMTP_MX)) {
+		} else if (str_ieq(p->key, STR("AUTH")) && s->kind != SMTP_MX) {
+			if (p->value.n == 0)
+				return bad(s, "501 5.5.4 AUTH= takes an address, or <>"), true;
+		} else {
 			s->errors++;
 			smtp_reply(s, "555 5.5.4 parameter %.*s is not offered",
 				STR_ARG(str_sub(p->key, 0, 40)));
@@ -252,6 +258,8 @@ static int verb_rcpt(struct smtp *s, struct str arg)
 
 	if (!s->has_sender)
 		return bad(s, "503 5.5.1 say MAIL first");
+	if (s->spool)
+		return bad(s, "503 5.5.1 the message has begun, no more recipients");
 	err = smtp_path(&path, &s->a, arg, STR("TO:"));
 	if (err < 0 || path.address.n == 0) {
 		s->errors++;
@@ -282,7 +290,8 @@ accepted:
 
 static int verb_rset(struct smtp *s, struct str arg)
 {
-	(void)arg;
+	if (arg.n > 0) /* RFC 5321 4.1.1 */
+		return bad(s, "501 5.5.4 RSET takes no argument");
 	smtp_reset(s);
 	smtp_reply(s, "250 2.0.0 forgotten");
 	return 0;
@@ -297,7 +306,8 @@ static int verb_noop(struct smtp *s, struct str arg)
 
 static int verb_vrfy(struct smtp *s, struct str arg)
 {
-	(void)arg;
+	if (arg.n == 0)
+		return bad(s, "501 5.5.4 VRFY takes a user or an address");
 	smtp_reply(s, "252 2.5.0 cannot say, but send it and see");
 	return 0;
 }
@@ -319,7 +329,8 @@ static int verb_expn(struct smtp *s, struct str arg)
 
 static int verb_quit(struct smtp *s, struct str arg)
 {
-	(void)arg;
+	if (arg.n > 0)
+		return bad(s, "501 5.5.4 QUIT takes no argument");
 	smtp_reply(s, "221 2.0.0 bye");
 	return ERR_CLOSED;
 }

@@ -117,7 +117,9 @@ int smtp_auth(struct smtp *s, struct str arg)
 	} else if (str_ieq(mechanism, STR("LOGIN"))) {
 		err = login_words(&login, &password, &a, s, initial);
 	} else {
-		smtp_reply(s, "504 5.5.4 PLAIN and LOGIN are offered");
+		smtp_reply(s,
+			mechanism.n ? "504 5.5.4 PLAIN and LOGIN are offered"
+				    : "501 5.5.4 AUTH takes a mechanism");
 		err = ERR_BAD;
 	}
 	if (err == 0) {

@@ -180,34 +180,43 @@ int smtp_data(struct smtp *s, struct str arg)
 	return 0;
 }
 
-/* "size [LAST]" */
-static int bdat_arg(uint64_t *size, bool *last, struct str arg)
+/* "size [LAST]". ERR_BAD: no size; another word than LAST is in `odd`. */
+static int bdat_arg(uint64_t *size, bool *last, bool *odd, struct str arg)
 {
 	struct str number, rest;
 
 	str_cut(&number, &rest, arg, ' ');
 	rest = str_trim(rest);
 	*last = str_ieq(rest, STR("LAST"));
-	if (rest.n > 0 && !*last)
-		return ERR_BAD;
+	*odd = rest.n > 0 && !*last;
 	return str_u64(size, number, UINT64_MAX / 4);
 }
 
 int smtp_bdat(struct smtp *s, struct str arg)
 {
 	uint64_t left;
-	bool last, wanted;
-	int err = bdat_arg(&left, &last, arg);
+	bool last, odd, wanted;
+	int err = bdat_arg(&left, &last, &odd, arg);
 
+	if (err == ERR_BAD) {
+		s->errors++;
+		smtp_reply(s, "501 5.5.4 BDAT takes a size, and LAST");
+		smtp_reset(s);
+		return 0;
+	}
 	if (err < 0 ||
 		left > DROP_FACTOR *
 				s->config
 					->message_max_bytes) { /* where the chunk ends is not known, or too far */
-		smtp_reply(s, "421 4.5.4 BDAT takes a size of at most %llu, and LAST",
+		smtp_reply(s, "421 4.3.4 BDAT takes a size of at most %llu",
 			(unsigned long long)s->config->message_max_bytes);
 		return ERR_BAD;
 	}
-	wanted = ready(s);
+	if (odd) {
+		s->errors++;
+		smtp_reply(s, "501 5.5.4 BDAT takes LAST after the size");
+	}
+	wanted = !odd && ready(s);
 	if (wanted && !s->spool && (err = spool_begin(s)) < 0) {
 		refuse_store(s, err);
 		wanted = false;

@@ -1279,6 +1279,163 @@ script("empty-mailbox", r"""
     UID STORE 1:* +FLAGS (\Seen)
     """)
 
+# ---- odds and ends ----
+script("examine-keeps-recent", r"""
+    EXAMINE $box
+    * 2 RECENT
+    SELECT $box
+    * 2 RECENT
+    2 SELECT $box
+    * 0 RECENT
+    2 FETCH 1 FLAGS
+    * 1 FETCH (FLAGS ())
+    FETCH 1 FLAGS
+    * 1 FETCH (FLAGS (\Recent))
+    """, "one two", "auth")
+script("select-unseen", r"""
+    STORE 1 +FLAGS.SILENT (\Seen)
+    SELECT $box
+    * OK [UNSEEN 2]...
+    STORE 2 +FLAGS.SILENT (\Seen)
+    SELECT $box
+    ! OK [UNSEEN ...
+    """, "one two")
+script("rename-selected", r"""
+    RENAME $box ${box}r
+    NOOP
+    FETCH 1 UID
+    * 1 FETCH (UID $uid1)
+    RENAME ${box}r $box
+    """, "one")
+script("expunge-then-append", r"""
+    2 NOOP
+    STORE 1 +FLAGS.SILENT (\Deleted)
+    EXPUNGE
+    APPEND $box «@three»
+    2 NOOP
+    * 1 EXPUNGE
+    * 2 EXISTS
+    2 FETCH 1:* UID
+    * 1 FETCH (UID $uid2)
+    * 2 FETCH (UID $new)
+    """, "one two")
+script("silent-store-tells-others-news", r"""
+    2 NOOP
+    2 STORE 1 +FLAGS.SILENT (\Flagged)
+    STORE 1 +FLAGS.SILENT (\Seen)
+    NOOP
+    FETCH 1 FLAGS
+    * 1 FETCH (FLAGS (\Flagged...\Seen))
+    """, "one")
+script("uid-set-order", r"""
+    UID FETCH $uid3,$uid1 UID
+    * 1 FETCH (UID $uid1)
+    * 3 FETCH (UID $uid3)
+    UID FETCH *:$uid2 UID
+    * 2 FETCH (UID $uid2)
+    * 3 FETCH (UID $uid3)
+    UID FETCH * UID
+    * 3 FETCH (UID $uid3)
+    UID FETCH $uid1 (UID FLAGS UID)
+    * 1 FETCH (UID $uid1 FLAGS (...))
+    UID FETCH 4294967295 UID
+    BAD UID FETCH 4294967296 UID
+    BAD UID FETCH 0 UID
+    BAD UID FETCH 1, UID
+    BAD UID FETCH 1: UID
+    """, "one two three")
+script("quoted-strings", r"""
+    BAD STATUS "$box (MESSAGES)
+    BAD STATUS "a\b" (MESSAGES)
+    STATUS "$box" (MESSAGES)
+    NO STATUS "" (MESSAGES)
+    NO SELECT ""
+    NO CREATE ""
+    """, how="auth")
+script("utf7-names", r"""
+    CREATE $box/&U,BTFw-
+    LIST "" $box/*
+    * LIST (...) "/" $box/&U,BTFw-
+    NO CREATE $box/&U,BTFw-
+    RENAME $box/&U,BTFw- $box/&2D3eCQ-
+    SELECT $box/&2D3eCQ-
+    BAD CREATE $box/&bad
+    BAD SELECT $box/&AGE-
+    """, how="auth")
+script("mime-odd", r"""
+    APPEND $box «From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\nno boundary here\r\n»
+    APPEND $box «From: a@b\r\nContent-Type: multipart/alternative; boundary="b b"\r\n\r\n--b b\r\n\r\nplain\r\n--b b\r\nContent-Type: text/html\r\n\r\n<p>\r\n»
+    APPEND $box «Content-Type: nonsense\r\n\r\nx\r\n»
+    APPEND $box «From: a@b\r\nContent-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\nSubject: one\r\n\r\nfirst\r\n--d--\r\n»
+    FETCH 1 BODYSTRUCTURE
+    * 1 FETCH (BODYSTRUCTURE (...))
+    FETCH 2 BODY
+    * 2 FETCH (BODY (("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 5 ...)("text" "html" ... "alternative"))
+    FETCH 2 BODY.PEEK[1]
+    * 2 FETCH (BODY[1] "plain")
+    FETCH 2 BODY.PEEK[1.MIME]
+    * 2 FETCH (BODY[1.MIME] "\r\n")
+    FETCH 3 BODY
+    * 3 FETCH (BODY ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 1))
+    FETCH 4 BODY
+    * 4 FETCH (BODY (("message" "rfc822" NIL NIL NIL "7bit" 21 (...) ("text" "plain" ...) ...) "digest"))
+    FETCH 4 BODY.PEEK[1.HEADER]
+    * 4 FETCH (BODY[1.HEADER] "Subject: one\r\n\r\n")
+    FETCH 4 BODY.PEEK[1.1]
+    * 4 FETCH (BODY[1.1] "first")
+    """)
+script("eight-bit-header", r"""
+    APPEND $box «From: é <e@b.example>\r\nSubject: naïve\r\n\r\nx\r\n»
+    FETCH 1 ENVELOPE
+    * 1 FETCH (ENVELOPE (NIL "naïve" (("é" NIL "e" "b.example")) ...))
+    SEARCH CHARSET UTF-8 SUBJECT «naïve»
+    * SEARCH 1
+    FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]
+    * 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)] "Subject: naïve\r\n\r\n")
+    """)
+script("search-pending", r"""
+    2 APPEND $box «@two»
+    SEARCH ALL
+    * SEARCH 1...
+    NOOP
+    SEARCH ALL
+    * SEARCH 1 2
+    FETCH 2 FLAGS
+    * 2 FETCH (FLAGS (...))
+    """, "one")
+script("status-of-selected", r"""
+    2 APPEND $box (\Seen) «@two»
+    STATUS $box (MESSAGES UNSEEN)
+    * STATUS $box (MESSAGES 2 UNSEEN 1)
+    """, "one")
+script("close-examined-keeps", r"""
+    STORE 1 +FLAGS.SILENT (\Deleted)
+    EXAMINE $box
+    CLOSE
+    STATUS $box (MESSAGES)
+    * STATUS $box (MESSAGES 1)
+    """, "one")
+script("many-connections", r"""
+    2 NOOP
+    3 NOOP
+    4 NOOP
+    STORE 1 FLAGS (\Seen)
+    2 NOOP
+    * 1 FETCH (FLAGS (...\Seen))
+    3 STORE 1 FLAGS (\Answered)
+    4 NOOP
+    * 1 FETCH (FLAGS (\Answered...))
+    4 STORE 1 +FLAGS.SILENT (\Deleted)
+    2 EXPUNGE
+    * 1 EXPUNGE
+    NOOP
+    * 1 EXPUNGE
+    3 NOOP
+    * 1 EXPUNGE
+    4 NOOP
+    * 1 EXPUNGE
+    """, "one")
+
 # ---- idle ----
 script("idle", r"""
     2 send IDLE

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "identity/registry_impl.h"
+#include "os/log.h"
 
 #define ESTATE_REF STR("refs/heads/estate")
 #define ARENA_CAP  (16 * 1024 * 1024)
@@ -64,8 +65,12 @@ static int load_password(void *ctx, struct str client, const struct store_entry 
 	p->client = arena_dup(&w->r->a, client);
 	if ((err = store_blob_all(&text, &w->r->a, w->r->s, &e->oid, FILE_MAX)) < 0)
 		return err;
-	if ((err = id_password_parse(p, text)) < 0)
-		return err;
+	if (id_password_parse(p, text) < 0) { /* it lets nobody in, and keeps nobody else out */
+		os_log(OS_WARN,
+			"svc=registry event=password result=unreadable user=%.*s client=\"%.*s\"",
+			STR_ARG(w->user->name), STR_ARG(client));
+		return 0;
+	}
 	p->next = w->user->passwords;
 	w->user->passwords = p;
 	w->user->password_count++;

@@ -56,7 +56,7 @@ static void add_net(struct prov_argv *out, const struct prov_service *s)
 	struct buf b;
 
 	buf_init(&b, out->a);
-	buf_addz(&b, "user,id=n0,ipv6=off,restrict=off");
+	buf_addz(&b, "user,id=n0,ipv6=off,restrict=on");
 	for (size_t i = 0; i < s->listen_count; i++) {
 		const struct prov_listen *l = &s->listen[i];
 

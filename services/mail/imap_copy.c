@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* COPY and MOVE (RFC 3501 6.4.7, RFC 6851) with COPYUID (RFC 4315). All or nothing. */
+/* COPY and MOVE (RFC 3501 6.4.7, RFC 6851) with COPYUID (RFC 4315). A large MOVE may stop halfway. */
 #include "services/mail/imap_impl.h"
 
 struct copied {
@@ -55,6 +55,10 @@ static void run(struct imap *c, struct imap_rd *rd, bool move)
 	if (!imap_set_ready(c, &set))
 		return;
 	int err = copy(&x, c, &set, to, move);
+	if (move && x.done) { /* also what a failed MOVE did before it failed (RFC 6851 4.3) */
+		imap_put(c, STR("* OK "));
+		put_copyuid(c, &x);
+	}
 	if (err == ERR_NOENT) {
 		imap_no(c, "[TRYCREATE] there is no such mailbox");
 	} else if (err < 0) {
@@ -62,8 +66,6 @@ static void run(struct imap *c, struct imap_rd *rd, bool move)
 	} else if (c->gone && !c->uid) {
 		imap_no(c, "[EXPUNGEISSUED] some of these messages are gone, nothing was done");
 	} else if (move) {
-		imap_put(c, STR("* OK "));
-		put_copyuid(c, &x);
 		if (c->qresync)
 			imap_ok(c, "[HIGHESTMODSEQ %llu] moved",
 				(unsigned long long)imap_highest(c));

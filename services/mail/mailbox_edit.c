@@ -323,7 +323,8 @@ int mail_edit_enter(uint32_t *uid, struct mail_edit *w, struct mail_place *p, ui
 	if (err < 0)
 		return err;
 	struct mail_line *to = mail_leaf_add(leaf, seq);
-	os_assert(to != NULL);
+	if (to == NULL) /* written by somebody else, not to the layout */
+		return err_set(ERR_CORRUPT, "mail: a leaf of flags is full");
 	*to = *line;
 	to->seq = seq;
 	to->keywords = arena_dup(&w->slot[1].arena, line->keywords);

@@ -245,7 +245,7 @@ static int rcpt_refused(struct smtp *s, struct str address, int err)
 	} else {
 		smtp_reply(s, "451 4.3.0 %s, try again later", err_name(err));
 	}
-	os_log(OS_INFO, "svc=smtp event=rcpt result=refused why=%s rcpt=%.*s", why,
+	os_log(OS_INFO, "svc=smtp event=rcpt result=refused why=%s rcpt=\"%.*s\"", why,
 		STR_ARG(address));
 	return 0;
 }

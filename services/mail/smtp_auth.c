@@ -81,7 +81,7 @@ static int check(struct smtp *s, struct str login, struct str password)
 		smtp_reply(s, "235 2.7.0 welcome");
 		return 0;
 	}
-	os_log(OS_WARN, "svc=smtp event=login result=refused user=%.*s peer=%s",
+	os_log(OS_WARN, "svc=smtp event=login result=refused user=\"%.*s\" peer=%s",
 		STR_ARG(str_sub(login, 0, 64)), peer);
 	smtp_reply(s, "535 5.7.8 %s", err_text(err));
 	if (++s->failed_logins < FAILED_LOGINS_MAX)

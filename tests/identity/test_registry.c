@@ -223,6 +223,28 @@ static void followed(struct rig *g)
 	id_close(other);
 }
 
+/* What somebody else wrote badly lets nobody in and keeps nobody else out. */
+static void damaged(struct rig *g)
+{
+	static const struct store_why why = { STR("x"), STR("x"), STR("x"), 0 };
+	struct store_edit *e;
+	struct id_login who;
+	struct str secret;
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c")));
+	OK(store_edit_begin(&e, g->s, STR("refs/heads/estate"), OS_FOREVER));
+	OK(store_edit_put_bytes(e, STR("users/alice/passwords/bad"), STR("blake2b:zz\n")));
+	OK(store_edit_commit(NULL, e, &why));
+	OK(id_login(&who, g->r, STR("alice"), secret));
+	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("zz")), ERR_DENIED);
+}
+
+Test(registry, an_unreadable_password)
+{
+	with_registry(damaged);
+}
+
 Test(registry, follows_its_branch)
 {
 	with_registry(followed);

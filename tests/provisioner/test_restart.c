@@ -92,7 +92,7 @@ Test(launch, exactly_the_devices_of_the_manifest)
 	cr_assert_eq(os_addr_parse(&s.listen[1].host, STR("[::1]:10143"), 0), 0);
 	cr_assert_eq(prov_launch_virt(&v, &a, &i, &s, "tcg", 3), 0);
 	cr_expect(has(&v,
-		"user,id=n0,ipv6=off,restrict=off,hostfwd=tcp:127.0.0.1:10025-:25,"
+		"user,id=n0,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:10025-:25,"
 		"hostfwd=tcp:[::1]:10143-:143"));
 	cr_expect(has(&v, "if=none,id=d0,format=raw,file=/x/a,,b.img"));
 	cr_expect(has(&v, "48"));

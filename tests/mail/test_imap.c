@@ -556,7 +556,8 @@ Test(imap, a_fetch_of_many_sections_ends)
 	buf_init(&b, NULL);
 	buf_addz(&b,
 		"1> a1 EXAMINE INBOX\n1< * FLAGS ~\n1< * OK ~\n1< * 1 EXISTS\n1< * 1 RECENT\n"
-		"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< a1 OK ~\n1> a2 FETCH 1 (");
+		"1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< * OK ~\n1< a1 OK ~\n1> a2 FETCH 1 "
+		"(");
 	for (int i = 0; i < 3; i++)
 		buf_addz(&b, "BODY.PEEK[HEADER.FIELDS (x)] ");
 	for (int i = 0; i < 97; i++)

@@ -14,6 +14,7 @@ const struct prov_port_def prov_port_defs[] = {
 	{ "mail", "imap", 143 },
 	{ "mail", "imaps", 993 },
 	{ "mail", "control", 8443 },
+	{ "mail", "git", 443 },
 	{ NULL, NULL, 0 },
 };
 

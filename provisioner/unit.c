@@ -364,7 +364,7 @@ static json_t *endpoints(const struct prov_service *s)
 	static const struct {
 		const char *port, *scheme;
 	} schemes[] = { { "submission", "smtp" }, { "submissions", "smtps" },
-		{ "control", "https" } };
+		{ "control", "https" }, { "git", "https" } };
 	json_t *all = json_object();
 
 	for (size_t i = 0; all && i < s->listen_count; i++) {

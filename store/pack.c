@@ -93,7 +93,40 @@ static int emit_object(struct pack *p, const struct head *h)
 	return err;
 }
 
-static int emit_all(struct pack *p, const struct idset *want)
+/* An object not yet written where it will be kept. */
+static int emit_loaded(struct pack *p, struct obj *o)
+{
+	uLong bound = compressBound(o->n), n = bound;
+	uint8_t *z = malloc(bound);
+	int err;
+
+	if (!z || compress2(z, &n, o->p, o->n, 1) != Z_OK) {
+		free(z);
+		return err_set(ERR_NOMEM, "store: out of memory");
+	}
+	err = emit_head(p, o->type, o->n);
+	if (err >= 0)
+		err = emit(p, str_n(z, n));
+	free(z);
+	return err;
+}
+
+static int emit_list(struct pack *p, const struct chosen *want)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < want->list_n && err >= 0; i++) {
+		struct head h;
+		err = head_get(&h, p->s, &want->list[i]);
+		if (err >= 0 && h.obj)
+			err = emit_loaded(p, h.obj);
+		else if (err >= 0)
+			err = emit_object(p, &h);
+	}
+	return err;
+}
+
+static int emit_scan(struct pack *p, const struct idset *want)
 {
 	struct store_oid id;
 	struct str key, value, from = STR_NONE;
@@ -119,7 +152,7 @@ static int emit_all(struct pack *p, const struct idset *want)
 	return err;
 }
 
-static int emit_pack(struct pack *p, const struct idset *want)
+static int emit_pack(struct pack *p, const struct chosen *want)
 {
 	struct store_oid sum;
 	char head[12] = "PACK\0\0\0\2";
@@ -132,7 +165,7 @@ static int emit_pack(struct pack *p, const struct idset *want)
 	sha1_init(&p->sha);
 	err = emit(p, str_n(head, sizeof(head)));
 	if (err >= 0)
-		err = emit_all(p, want);
+		err = want->scan ? emit_scan(p, &want->set) : emit_list(p, want);
 	if (err >= 0)
 		err = sha1_end(&sum, &p->sha);
 	if (err >= 0 && p->out.n)
@@ -140,27 +173,34 @@ static int emit_pack(struct pack *p, const struct idset *want)
 	return err < 0 ? err : p->sink(p->ctx, oid_str(&sum));
 }
 
-int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ctx)
+int pack_chosen(struct store *s, const struct chosen *want, store_sink_fn *sink, void *ctx)
 {
-	struct reach r = { .s = s };
 	struct pack *p = calloc(1, sizeof(*p));
 	int err;
 
 	if (!p)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	if (s->closing) {
-		free(p);
-		return err_set(ERR_CLOSED, "store: closing");
-	}
-	store_user_add(s);
 	*p = (struct pack){ .s = s, .sink = sink, .ctx = ctx };
 	buf_init(&p->out, NULL);
-	err = reach_walk(&r, prefix);
-	if (err >= 0)
-		err = emit_pack(p, &r.seen);
-	reach_free(&r);
+	err = emit_pack(p, want);
 	buf_free(&p->out);
 	free(p);
+	return err;
+}
+
+int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ctx)
+{
+	struct reach r = { .s = s };
+	int err;
+
+	if (s->closing)
+		return err_set(ERR_CLOSED, "store: closing");
+	store_user_add(s);
+	err = reach_walk(&r, prefix);
+	if (err >= 0)
+		err = pack_chosen(s, &(struct chosen){ .set = r.seen, .scan = true, .n = r.seen.n },
+			sink, ctx);
+	reach_free(&r);
 	store_user_del(s);
 	return err;
 }

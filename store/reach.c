@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: ISC */
+#include "os/crypto.h"
 #include "store/reach_impl.h"
 
 #define YIELD_EVERY 64
 
 /* ---- sets ---- */
+uint64_t idset_of(const struct store_oid *id)
+{
+	static unsigned __int128 key[4];
+	static bool keyed;
+	uint64_t w[3] = { 0 };
+
+	if (!keyed)
+		os_random(key, sizeof(key));
+	keyed = true;
+	memcpy(w, id->b, sizeof(id->b));
+	return (uint64_t)((key[0] + key[1] * w[0] + key[2] * w[1] + key[3] * w[2]) >> 64);
+}
+
 static size_t idset_find(const struct idset *x, uint64_t h)
 {
 	size_t i = (h ^ (h >> 29)) & (x->cap - 1);

@@ -14,13 +14,11 @@ struct idset {
 bool idset_has(const struct idset *x, uint64_t h);
 MUST_CHECK int idset_add(bool *fresh, struct idset *x, uint64_t h);
 void idset_free(struct idset *x);
-/* Ids are hashes already: among ten million, two share their first 8 bytes once in 300,000 stores. */
-static inline uint64_t idset_of(const struct store_oid *id)
-{
-	uint64_t h;
-	memcpy(&h, id->b, sizeof(h));
-	return h;
-}
+/*
+ * Of all twenty bytes, under a key of this run: whoever sends us mail can make ids that share
+ * their first eight, but not two that meet here.
+ */
+uint64_t idset_of(const struct store_oid *id);
 
 struct reach {
 	struct store *s;
@@ -34,5 +32,27 @@ struct reach {
 /* Everything below the refs under `prefix`. BLOCKS (yields often). */
 MUST_CHECK int reach_walk(struct reach *r, struct str prefix);
 void reach_free(struct reach *r);
+
+/* ---- pack.c ---- */
+/* Objects to send: as a list while it is short, else those of `set`. */
+struct chosen {
+	struct idset set; /* by idset_of */
+	struct store_oid *list;
+	size_t list_n, list_cap;
+	bool scan;  /* the list became too long and was dropped */
+	uint64_t n; /* objects */
+};
+MUST_CHECK int pack_chosen(
+	struct store *s, const struct chosen *want, store_sink_fn *sink, void *ctx);
+
+/* ---- plan.c: commits, as far as walks need them ---- */
+#define WALK_PARENTS 16
+struct walk_commit {
+	struct store_oid id, tree, parents[WALK_PARENTS];
+	size_t parent_count;
+	int64_t time; /* committer's */
+};
+MUST_CHECK int walk_commit_get(
+	struct walk_commit *out, struct store *s, const struct store_oid *id);
 
 #endif

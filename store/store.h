@@ -252,4 +252,32 @@ MUST_CHECK int store_verify(struct store *s, struct store_verify *v);
 typedef int store_sink_fn(void *ctx, struct str bytes);
 MUST_CHECK int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ctx);
 
+/* ---- fetch: what another repository lacks (sync/) ---- */
+/*
+ * found[i]: is ids[i] a commit, and one of `tips` or before one of them? Walks back only as far as
+ * it takes to find those that exist. BLOCKS (yields often).
+ */
+MUST_CHECK int store_reached(bool *found, struct store *s, const struct store_oid *tips,
+	size_t tip_count, const struct store_oid *ids, size_t id_count);
+struct store_fetch {
+	const struct store_oid *wants, *haves; /* commits that are here */
+	size_t want_count, have_count;
+	const struct store_oid *shallows; /* of these the other side lacks the parents */
+	size_t shallow_count;
+	uint32_t depth;       /* commits from each want on; 0: no new boundary */
+	bool relative;        /* depth counts from the shallows instead */
+	uint64_t objects_max; /* ERR_LIMIT over it; planning holds up to 24 bytes for each */
+};
+struct store_plan {
+	uint64_t objects;
+	struct store_oid *shallow, *unshallow; /* how the other side's boundary changes */
+	size_t shallow_count, unshallow_count;
+};
+/* `f` is borrowed during the call. BLOCKS (yields often). */
+MUST_CHECK int store_plan_make(
+	struct store_plan **out, struct store *s, const struct store_fetch *f);
+/* The pack, no object a delta of another. BLOCKS in `sink`. */
+MUST_CHECK int store_plan_send(struct store_plan *p, store_sink_fn *sink, void *ctx);
+void store_plan_free(struct store_plan *p); /* NULL is fine */
+
 #endif

@@ -60,6 +60,9 @@ static void skip_body(struct http_x *x)
 		if (http_body(&part, x) < 0 || (skipped += part.n) > SKIP_BYTES)
 			c->keep = false;
 	}
+	/* A body read to its end by the handler did not come by http_body's flush. */
+	if (c->r.at == c->r.n && os_flush(&c->w) < 0)
+		c->keep = false;
 }
 
 static void serve_one(struct http_x *x, http_handler *handler, void *ctx)

@@ -11,10 +11,11 @@
 #include "services/mail/imap.h"
 #include "services/mail/mailbox.h"
 #include "services/mail/smtp.h"
+#include "sync/git.h"
 
 #define VERSION "0.1"
 OS_MANIFEST("mail " VERSION " nics=1 disks=1 memory_mb=48 "
-	    "ports=smtp:25,submission:587,submissions:465,imap:143,imaps:993,control:8443")
+	    "ports=smtp:25,submission:587,submissions:465,imap:143,imaps:993,control:8443,git:443")
 
 /* Nobody new comes in when less memory is free: those inside need some for what they do. */
 #define RESERVE_PART 8 /* of all memory */
@@ -50,12 +51,13 @@ struct service {
 	struct os_tls *tls;
 	struct smtp_config smtp;
 	struct imap_config imap;
+	struct git_config git;
 	unsigned connections, partings;
 };
 
 /* ---- listeners ---- */
 
-enum protocol { P_SMTP, P_SUBMISSION, P_SUBMISSIONS, P_IMAP, P_IMAPS };
+enum protocol { P_SMTP, P_SUBMISSION, P_SUBMISSIONS, P_IMAP, P_IMAPS, P_GIT };
 struct listener {
 	const char *name;
 	uint16_t port;
@@ -72,6 +74,7 @@ static struct listener listeners[] = {
 	{ "imap", 143, P_IMAP, "* BYE [UNAVAILABLE] too many connections, try again later\r\n",
 		NULL, NULL },
 	{ "imaps", 993, P_IMAPS, NULL, NULL, NULL },
+	{ "git", 443, P_GIT, NULL, NULL, NULL },
 };
 
 struct connection {
@@ -91,6 +94,7 @@ static void serve(void *arg)
 	case P_SUBMISSIONS: smtp_session(&s->smtp, SMTP_SUBMISSIONS, c.stream); break;
 	case P_IMAP: imap_session(&s->imap, c.stream, false); break;
 	case P_IMAPS: imap_session(&s->imap, c.stream, true); break;
+	case P_GIT: git_session(&s->git, c.stream); break;
 	}
 	s->connections--;
 }
@@ -168,6 +172,13 @@ static int listen_all(struct service *s)
 		struct listener *l = &listeners[i];
 		int err = os_listen(&l->l, l->port);
 
+		if (err < 0 && l->protocol == P_GIT) { /* an estate from before there was one */
+			os_log(OS_WARN,
+				"svc=git event=listen result=failed why=\"%s; is there a row "
+				"git = ADDRESS:PORT under [listen] in allod.conf?\"",
+				err_text(err));
+			continue;
+		}
 		if (err < 0)
 			return err;
 		l->service = s;
@@ -235,6 +246,12 @@ static int start_all(struct service *s)
 		.guard = s->guard,
 		.tls = s->tls,
 		.append_max_bytes = s->options.message_max,
+	};
+	s->git = (struct git_config){
+		.store = s->store,
+		.registry = s->registry,
+		.guard = s->guard,
+		.tls = s->tls,
 	};
 	if ((err = control_start(&control)) < 0)
 		return err;

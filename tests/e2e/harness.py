@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALLOD = os.environ.get("ALLOD", os.path.join(ROOT, "build/allod"))
-PORTS = ("smtp", "submission", "submissions", "imap", "imaps", "control")
+PORTS = ("smtp", "submission", "submissions", "imap", "imaps", "control", "git")
 PATIENCE = 60  # seconds; emulation on a busy machine is slow
 
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/* The door of the git server: TLS, passwords, paths. */
+#include "os/crypto.h"
+#include "os/log.h"
+#include "sync/git_impl.h"
+
+#define HANDSHAKE_NS (10 * OS_SEC)
+#define BASIC_MAX    1024
+
+static int ask_password(struct http_x *x)
+{
+	http_header(x, "WWW-Authenticate", STR("Basic realm=\"Allod: an app password\""));
+	http_reply_text(x, 401,
+		"A user's name and an app password are needed: "
+		"`allod user app-password USER --client git` makes one.\n");
+	return ERR_DENIED;
+}
+
+static int check(struct id_login *who, const struct git_config *cfg, struct http_x *x,
+	struct str login, struct str password)
+{
+	char peer[OS_ADDR_TEXT];
+	os_time wait;
+	int err = id_guard_delay(&wait, cfg->guard, login, &x->peer);
+
+	if (err < 0) {
+		http_header(x, "Retry-After", STR("60"));
+		http_reply_text(x, 429, "Too many wrong passwords: try again in a minute.\n");
+		return err;
+	}
+	if (wait > 0)
+		os_sleep(os_after(wait));
+	err = id_login(who, cfg->registry, login, password);
+	id_guard_result(cfg->guard, login, &x->peer, err == 0);
+	if (err == 0)
+		return 0;
+	os_addr_ip(peer, &x->peer);
+	os_log(OS_INFO, "svc=git event=login result=denied login=\"%.*s\" peer=%s",
+		(int)(login.n < 64 ? login.n : 64), login.p, peer);
+	return ask_password(x);
+}
+
+/* 0, or the request was answered. */
+static int log_in(struct id_login *who, const struct git_config *cfg, struct http_x *x)
+{
+	struct str given = http_get(x, "Authorization"), both, login, password;
+	int err;
+
+	if (!str_istarts(given, STR("Basic ")) || given.n > BASIC_MAX)
+		return ask_password(x);
+	if (os_unbase64(&both, &x->arena, str_trim(str_sub(given, 6, given.n))) < 0 ||
+		!str_cut(&login, &password, both, ':'))
+		return ask_password(x);
+	err = check(who, cfg, x, login, password);
+	os_wipe((char *)both.p, both.n);
+	return err;
+}
+
+/* ---- paths ---- */
+static void info_refs(struct git_repo *r)
+{
+	if (str_eq(r->x->query, STR("service=git-upload-pack")))
+		git_advertise(r);
+	else if (str_eq(r->x->query, STR("service=git-receive-pack")))
+		git_refuse(r->x, "application/x-git-receive-pack-advertisement",
+			"pushing is not built yet; what is here can be cloned and fetched");
+	else
+		http_reply_text(r->x, 403,
+			"This repository is served by git's smart protocol only: "
+			"any git since 1.6.6 speaks it.\n");
+}
+
+static void receive(struct git_repo *r)
+{
+	git_refuse(r->x, "application/x-git-receive-pack-result", "pushing is not built yet");
+}
+
+static void upload(struct git_repo *r)
+{
+	if (str_eq(http_get(r->x, "Content-Type"), STR("application/x-git-upload-pack-request")))
+		git_upload(r);
+	else
+		http_reply_text(r->x, 415, "not a request of git's\n");
+}
+
+static const struct {
+	const char *method, *path;
+	void (*handle)(struct git_repo *r);
+} routes[] = { { "GET", "info/refs", info_refs }, { "POST", "git-upload-pack", upload },
+	{ "POST", "git-receive-pack", receive } };
+
+/* "/alice.git/info/refs": what follows alice's own "/alice.git/"; else STR_NONE. */
+static struct str own_path(struct str path, struct str user)
+{
+	struct str repo, rest;
+
+	if (!str_cut(&repo, &rest, str_sub(path, 1, path.n), '/') || !str_ends(repo, STR(".git")))
+		return STR_NONE;
+	return str_eq(str_sub(repo, 0, repo.n - 4), user) ? rest : STR_NONE;
+}
+
+static void handle(struct http_x *x, void *ctx)
+{
+	const struct git_config *cfg = ctx;
+	struct id_login who;
+	struct git_repo r = { .store = cfg->store, .x = x };
+	struct str rest;
+	bool known = false;
+
+	http_header(x, "Cache-Control", STR("no-cache, max-age=0, must-revalidate"));
+	if (log_in(&who, cfg, x) < 0)
+		return;
+	r.user = str_of(who.user);
+	rest = own_path(x->path, r.user);
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		if (!rest.p || !str_eq(rest, str_of(routes[i].path)))
+			continue;
+		known = true;
+		if (!str_eq(x->method, str_of(routes[i].method)))
+			continue;
+		routes[i].handle(&r);
+		return;
+	}
+	http_reply_text(x, known ? 405 : 404,
+		known ? "not with this method\n" : "you have no such repository here\n");
+}
+
+void git_serve(const struct git_config *cfg, struct os_stream *s)
+{
+	http_serve(s, handle, (void *)cfg);
+}
+
+void git_session(const struct git_config *cfg, struct os_stream *raw)
+{
+	struct os_stream *s;
+	int err = os_tls_accept(&s, cfg->tls, raw, os_after(HANDSHAKE_NS));
+
+	if (err < 0)
+		os_log(OS_INFO, "svc=git event=tls why=\"%s\"", err_text(err));
+	else
+		git_serve(cfg, s);
+}

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Stock git clones and fetches from a running appliance, by protocol v2 and v0."""
+import gzip
+import os
+import smtplib
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+import harness
+import mailmodel
+
+
+class Git:
+    """git, alone with its configuration, trusting the estate and knowing one password."""
+
+    def __init__(self, e, user="alice", password=None):
+        self.e, self.base = e, e.service()["endpoints"]["git"]
+        self.env = {"PATH": os.environ["PATH"], "HOME": e.folder, "GIT_CONFIG_NOSYSTEM": "1",
+                    "GIT_SSL_CAINFO": e.ca, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_AUTHOR_NAME": "t",
+                    "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+        helper = os.path.join(e.folder, f"askpass-{user}-{password is None}")
+        with open(helper, "w", opener=lambda p, f: os.open(p, f, 0o700)) as f:
+            f.write(f"#!/bin/sh\ncase $1 in User*) echo {user};; *) echo {password or e.password()};; esac\n")
+        self.env["GIT_ASKPASS"] = helper
+
+    def __call__(self, *args, cwd=None, good=True):
+        done = subprocess.run(["git", *args], cwd=cwd or self.e.folder, env=self.env, capture_output=True,
+                              text=True, errors="replace", timeout=300, check=False)
+        if good and done.returncode != 0:
+            raise harness.Failed(f"git {' '.join(args)}: {done.returncode}\n{done.stderr}")
+        if not good and done.returncode == 0:
+            raise harness.Failed(f"git {' '.join(args)} was not refused")
+        return done.stdout.strip() if good else done.stderr
+
+    def url(self, user="alice"):
+        return f"{self.base}/{user}.git"
+
+
+
+def our_tip(e):
+    """The tip as `allod log` names it (shortened)."""
+    return e.run("log", "mail").stdout.split()[0]
+
+
+def append(e, count, size=1000, start=0):
+    imap = mailmodel.connect_imap(e.port("imaps"), "alice", e.password(), e.tls())
+    for n in range(start, start + count):
+        text = f"Subject: {n}\r\nFrom: a@example.org\r\n\r\n".encode() + os.urandom(size // 2).hex().encode() + b"\r\n"
+        status, data = imap.append("INBOX", None, None, text)
+        assert status == "OK", data
+    imap.logout()
+
+
+def check(git, repo, e, objects=True):
+    head = git("rev-parse", "HEAD", cwd=repo)
+    assert head.startswith(our_tip(e)), (head, our_tip(e))
+    if objects:
+        git("fsck", "--strict", "--full", cwd=repo)
+    return head
+
+
+def missing(git, repo, old):
+    """Objects that `old`..HEAD brought."""
+    return len(git("rev-list", "--objects", "HEAD", "^" + old, cwd=repo).splitlines())
+
+
+def packed(git, repo):
+    rows = dict(line.split(": ") for line in git("count-objects", "-v", cwd=repo).splitlines())
+    return int(rows["count"]) + int(rows["in-pack"])
+
+
+def clones_and_fetches(e):
+    """Breakage: a fetch sends everything again; or a tree that only the new commit names is left out."""
+    git = Git(e)
+    append(e, 40)
+    append(e, 1, 300000, 40)
+    for version in ("2", "0"):
+        repo = os.path.join(e.folder, "v" + version)
+        git("-c", f"protocol.version={version}", "clone", "-q", git.url(), repo)
+        assert git("symbolic-ref", "HEAD", cwd=repo) == "refs/heads/alice"
+        old = check(git, repo, e)
+        for round_ in range(3):
+            append(e, 2, start=100 + round_)
+            before = packed(git, repo)
+            git("-c", f"protocol.version={version}", "-c", "fetch.unpackLimit=1", "pull", "-q", "--ff-only", cwd=repo)
+            new = check(git, repo, e)
+            assert new != old
+            # what came is what was lacking, or hardly more
+            came, lacked = packed(git, repo) - before, missing(git, repo, old)
+            assert lacked <= came <= lacked + 5, (came, lacked)
+            old = new
+        git("-c", f"protocol.version={version}", "fetch", "-q", cwd=repo)
+        assert len(os.listdir(os.path.join(repo, "INBOX"))) > 0
+    # an earlier commit by name
+    git("init", "-q", "one")
+    first = git("rev-parse", "HEAD~2", cwd=repo)
+    git("fetch", "-q", git.url(), first, cwd=os.path.join(e.folder, "one"))
+
+
+def shallow(e):
+    """Breakage: parents of the boundary are taken for held, so that --unshallow brings commits without trees."""
+    git = Git(e)
+    append(e, 30)
+    total = None
+    for version in ("2", "0"):
+        v = ("-c", f"protocol.version={version}")
+        repo = os.path.join(e.folder, "s" + version)
+        git(*v, "clone", "-q", "--depth", "1", git.url(), repo)
+        check(git, repo, e)
+        count = lambda: len(git("rev-list", "HEAD", cwd=repo).split())
+        assert count() == 1, count()
+        append(e, 3, start=200)
+        git(*v, "pull", "-q", "--ff-only", cwd=repo)
+        check(git, repo, e)
+        assert count() > 1
+        had = count()
+        git(*v, "fetch", "-q", "--deepen", "4", cwd=repo)
+        check(git, repo, e)
+        assert count() == had + 4, (count(), had)
+        git(*v, "fetch", "-q", "--depth", "2", cwd=repo)
+        check(git, repo, e)
+        assert count() == 2, count()
+        git(*v, "fetch", "-q", "--unshallow", cwd=repo)
+        check(git, repo, e)
+        assert not os.path.exists(os.path.join(repo, ".git/shallow"))
+        full = os.path.join(e.folder, "f" + version)
+        git(*v, "clone", "-q", "--bare", git.url(), full)
+        total = len(git("rev-list", "HEAD", cwd=full).split())
+        assert count() == total > 30, (count(), total)
+
+
+def answers(e):
+    """Breakage: another user's repository is served, or answered otherwise than one that does not exist."""
+    git = Git(e)
+    append(e, 3)
+    e.run("user", "add", "bob")
+    secret = e.json("user", "app-password", "bob", "--client", "git")["password"]
+    bob = Git(e, "bob", secret)
+    assert "Authentication failed" in Git(e, "alice", "wrong-wrong-wrong")("clone", "-q", git.url(), "no", good=False)
+    said = [bob("clone", "-q", bob.url(u), "no", good=False).replace(u, "X") for u in ("alice", "nobody", "estate")]
+    assert len(set(said)) == 1 and "not found" in said[0], said
+    bob("clone", "-q", bob.url("bob"), "bobs")  # empty, or nothing of alice's
+    git("clone", "-q", git.url(), "mine")
+    mine = os.path.join(e.folder, "mine")
+    # what bob may not see he may not want either, though he knows its name
+    head = git("rev-parse", "HEAD", cwd=mine)
+    assert "not our ref" in bob("fetch", "-q", bob.url("bob"), head, cwd=os.path.join(e.folder, "bobs"), good=False)
+    tree = git("rev-parse", "HEAD^{tree}", cwd=mine)
+    assert "not our ref" in git("fetch", "-q", git.url(), tree, cwd=os.path.join(e.folder, "bobs"), good=False)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=mine, good=True)
+    assert "pushing is not built yet" in git("push", cwd=mine, good=False)
+    git("clone", "-q", "--bare", "--filter=blob:none", git.url(), "filtered")  # ignored, as git does
+    raw_answers(e, git, secret)
+
+
+def raw_answers(e, git, secret):
+    """What git would not ask."""
+    def ask(path, user=None, data=None, **headers):
+        request = urllib.request.Request(git.base + path, data=data, headers=headers)
+        if user:
+            import base64
+            request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
+        try:
+            with urllib.request.urlopen(request, context=e.tls(), timeout=60) as reply:
+                return reply.status, reply.read(), reply.headers
+        except urllib.error.HTTPError as err:
+            return err.code, err.read(), err.headers
+    me = "alice:" + e.password()
+    status, _, headers = ask("/alice.git/info/refs?service=git-upload-pack")
+    assert status == 401 and headers["WWW-Authenticate"].startswith("Basic realm="), status
+    assert ask("/alice.git/info/refs", me)[0] == 403
+    assert ask("/alice.git/HEAD", me)[0] == 404
+    assert ask("/alice.git/../estate.git/info/refs?service=git-upload-pack", me)[0] in (400, 404)
+    kind = {"Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2"}
+    post = lambda data, **more: ask("/alice.git/git-upload-pack", me, data, **kind, **more)
+    listing = b"0014command=ls-refs\n00010000"
+    status, plain, _ = post(listing)
+    assert status == 200 and b" refs/heads/alice\n" in plain and b"estate" not in plain, plain
+    assert post(gzip.compress(listing), **{"Content-Encoding": "gzip"})[1] == plain
+    for bad in (b"", b"0003", b"zzzz", b"0014command=ls-refs\n", b"ffff", b"0012command=fetch\n0001000fwant 1234\n0000",
+                b"0013command=frobni\n0000"):
+        status, text, _ = post(bad)
+        assert status == 200 and text[4:8] == b"ERR ", (bad, status, text)
+    bomb = gzip.compress(b"0032have " + b"1" * 40 + b"\n" + b"0" * 64_000_000)
+    assert b"ERR " in post(bomb, **{"Content-Encoding": "gzip"})[1]
+    assert post(b"not gzip", **{"Content-Encoding": "gzip"})[1][4:8] == b"ERR "
+
+
+def big_while_delivering(e):
+    """Breakage: the pack is built in memory: 2,000 messages do not fit a 48 MB machine; or the tip is read twice."""
+    git = Git(e)
+    append(e, 2000, 3000)
+    stop, sent = threading.Event(), []
+
+    def deliver():
+        with smtplib.SMTP("localhost", e.port("smtp"), timeout=60) as smtp:
+            while not stop.is_set():
+                smtp.sendmail("x@elsewhere.example", ["alice@example.org"], b"Subject: during\r\n\r\nx\r\n")
+                sent.append(1)
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    try:
+        for version in ("2", "0"):
+            git("-c", f"protocol.version={version}", "clone", "-q", "--bare", git.url(), "big" + version)
+            git("fsck", "--strict", "--full", cwd=os.path.join(e.folder, "big" + version))
+    finally:
+        stop.set()
+        thread.join()
+    assert len(sent) > 3, "nothing was delivered meanwhile"
+    repo = os.path.join(e.folder, "big2")
+    git("fetch", "-q", "origin", "+refs/heads/*:refs/heads/*", cwd=repo)
+    assert git("rev-parse", "alice", cwd=repo).startswith(our_tip(e))
+    git("fsck", "--strict", "--full", cwd=repo)
+    names = git("ls-tree", "-r", "--name-only", "alice", cwd=repo).splitlines()
+    assert sum("/.m/" in n for n in names) == 2000 + len(sent), (len(names), len(sent))
+    assert e.service()["restarts"] == 0
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main([clones_and_fetches, shallow, answers, big_while_delivering], targets=("virt", "unix")))

@@ -6,11 +6,14 @@
 #include <zlib.h>
 
 #define PIECE_BYTES 4096
+#define GZIP_HEAD   10 /* bytes, without any of the optional fields */
 
 struct git_body {
 	struct http_x *x;
 	z_stream z;
 	bool packed, ended;
+	uint8_t head[GZIP_HEAD];
+	size_t head_n;
 	uint64_t total;
 	struct str raw;
 	char room[PIECE_BYTES];
@@ -29,9 +32,22 @@ int git_body_begin(struct git_body **out, struct http_x *x)
 		return err_set(ERR_LIMIT, "git: no room for the request");
 	b->x = x;
 	b->packed = packed;
-	if (packed && inflateInit2(&b->z, 15 + 16) != Z_OK)
+	if (packed && inflateInit2(&b->z, -15) != Z_OK)
 		return err_set(ERR_NOMEM, "git: out of memory");
 	*out = b;
+	return 0;
+}
+
+/* RFC 1952. Our zlib is built without gzip; what the trailer would tell, TLS has checked. */
+static int take_head(struct git_body *b)
+{
+	struct str part = str_sub(b->raw, 0, GZIP_HEAD - b->head_n);
+
+	memcpy(b->head + b->head_n, part.p, part.n);
+	b->head_n += part.n;
+	b->raw = str_sub(b->raw, part.n, b->raw.n);
+	if (b->head_n == GZIP_HEAD && memcmp(b->head, "\x1f\x8b\x08\0", 4) != 0)
+		return err_set(ERR_BAD, "git: the body is not gzip, or names a file");
 	return 0;
 }
 
@@ -48,6 +64,12 @@ static int unpack(struct str *part, struct git_body *b)
 			return err;
 		if (b->raw.n == 0)
 			return err_set(ERR_BAD, "git: the packed body ends early");
+		if (b->head_n < GZIP_HEAD) {
+			err = take_head(b);
+			if (err < 0)
+				return err;
+			continue;
+		}
 		z->next_in = (const Bytef *)b->raw.p;
 		z->avail_in = (uInt)b->raw.n;
 		rc = inflate(z, Z_NO_FLUSH);

@@ -180,7 +180,8 @@ def raw_answers(e, git, secret):
     listing = b"0014command=ls-refs\n00010000"
     status, plain, _ = post(listing)
     assert status == 200 and b" refs/heads/alice\n" in plain and b"estate" not in plain, plain
-    assert post(gzip.compress(listing), **{"Content-Encoding": "gzip"})[1] == plain
+    packed = post(gzip.compress(listing), **{"Content-Encoding": "gzip"})
+    assert packed[1] == plain, packed
     for bad in (b"", b"0003", b"zzzz", b"0014command=ls-refs\n", b"ffff", b"0012command=fetch\n0001000fwant 1234\n0000",
                 b"0013command=frobni\n0000"):
         status, text, _ = post(bad)

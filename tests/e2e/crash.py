@@ -105,7 +105,7 @@ class Recorded:
 @contextlib.contextmanager
 def on_host(disk, binary="build/unix-rel/mail"):
     """The unix build over that disk: reads the same bytes, and starts at once."""
-    guest = {"imaps": 993, "smtp": 25, "submission": 587, "submissions": 465, "imap": 143, "control": 8443}
+    guest = {"imaps": 993, "smtp": 25, "submission": 587, "submissions": 465, "imap": 143, "control": 8443, "git": 443}
     where = dict(zip(guest, free_ports(len(guest))))
     log = open(disk + ".console", "w+b")
     process = subprocess.Popen([os.path.join(ROOT, binary), "disk0=" + disk] +

@@ -92,14 +92,15 @@ def boot(machine, memory, work=False):
         if machine.disk:
             subprocess.run(["cp", "--sparse=always", machine.disk, folder + "/disk"], check=True)
             argv = [a.replace("@DISK@", folder + "/disk") for a in argv]
-        stop, figures = threading.Event(), {"first": None, "job": False}
+        stop, said, figures = threading.Event(), bytearray(), {"first": None, "job": False}
         start = time.monotonic()
         qemu = subprocess.Popen([*argv, "-m", str(memory)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL)
 
         def serial():
-            while qemu.stdout.read1(65536):
+            while data := qemu.stdout.read1(65536):
                 figures["first"] = figures["first"] or time.monotonic() - start
+                said.extend(data)
             stop.set()  # the guest is gone
 
         def ask(name, want):
@@ -117,7 +118,9 @@ def boot(machine, memory, work=False):
                     figures["job"] = job(machine, stop)
                 except (OSError, RuntimeError, EOFError):
                     pass
-            if qemu.poll() is not None:  # a panic, or a port was taken
+            if stop.is_set():  # QEMU ended: a panic, or a port was taken
+                if not work:
+                    say(f"{machine.name} ended: " + bytes(said[:1500]).decode(errors="replace"))
                 return {"first": None, "job": False, "smtp": None, "imap": None}
             with open(f"/proc/{qemu.pid}/status") as status:
                 figures["rss"] = next((int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")), None)

@@ -30,7 +30,7 @@ chown opensmtpq /data/spool/purge /data/spool/queue /data/spool/corrupt; chown r
 ip addr add 127.0.0.1/8 dev lo; ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2
 /usr/sbin/dovecot -F -c /etc/dovecot.conf &
-exec /usr/sbin/smtpd -F -f /etc/smtpd.conf
+while :; do /usr/sbin/smtpd -d -f /etc/smtpd.conf; usleep 20000; done  # as an init would: its first start fails at times
 """
 
 SMTPD = """pki mail cert "/etc/ssl/cert.pem"

@@ -8,7 +8,8 @@
 #define QUEUE     16
 #define TRIES     100000
 
-static bool dead;
+static bool dead;    /* there is no port */
+static bool stalled; /* nobody takes what it has: bytes are dropped until somebody does */
 
 void console_init(void)
 {
@@ -28,12 +29,13 @@ static void put(char c)
 	for (unsigned i = 0; !room; i++) {
 		if (inb(LSR) & LSR_EMPTY)
 			room = QUEUE;
-		else if (i == TRIES)
-			dead = true;
-		if (dead)
+		else if (stalled || i == TRIES) {
+			stalled = true;
 			return;
+		}
 		cpu_pause();
 	}
+	stalled = false;
 	room--;
 	outb(COM1, (uint8_t)c);
 }

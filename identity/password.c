@@ -63,6 +63,14 @@ static int password_path(struct buf *path, struct str user, struct str client)
 	return path->err;
 }
 
+static bool has_client(const struct id_user *u, struct str client)
+{
+	for (const struct id_password *p = u->passwords; p; p = p->next)
+		if (str_eq(p->client, client))
+			return true;
+	return false;
+}
+
 int id_password_add(
 	struct str *out, struct arena *a, struct id_registry *r, struct str user, struct str client)
 {
@@ -81,7 +89,7 @@ int id_password_add(
 		return err;
 	if (!(u = id_user_find(r, user)))
 		return err_set(ERR_NOENT, "registry: there is no user %.*s", STR_ARG(user));
-	if (u->password_count >= ID_PASSWORDS_MAX)
+	if (u->password_count >= ID_PASSWORDS_MAX && !has_client(u, client))
 		return err_set(ERR_LIMIT, "registry: %.*s has %d passwords, revoke one first",
 			STR_ARG(user), ID_PASSWORDS_MAX);
 	secret_make(secret);

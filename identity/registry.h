@@ -11,7 +11,7 @@
  *	estate                       "domain = example.org\n"
  *	users/<user>/user            "name = Alice\n"
  *	users/<user>/passwords/<client>   "blake2b:<salt>:<mac>\ncreated = <unix seconds>\n"
- * Passwords are made here, 130 bits, so that a salted BLAKE2b is enough and checking costs nothing.
+ * Passwords are made here, 150 random bits, so that a salted BLAKE2b is enough and checking costs nothing.
  */
 #ifndef IDENTITY_REGISTRY_H
 #define IDENTITY_REGISTRY_H
@@ -48,7 +48,9 @@ MUST_CHECK int id_user_list(struct id_registry *r, id_user_fn *fn, void *ctx);
 MUST_CHECK int id_user_of(char *out, struct id_registry *r, struct str address);
 /* "postmaster", too, is a user: the first one that was made (RFC 5321 4.5.1). */
 
-/* A new password for this client, shown once, in the arena; replaces one of the same name. BLOCKS.
+/*
+ * A new password for this client, shown once, in the arena; replaces one of the same name. Client names:
+ * letters, digits, spaces and . - _ @ +, starting with a letter or digit. BLOCKS.
  */
 MUST_CHECK int id_password_add(struct str *out, struct arena *a, struct id_registry *r,
 	struct str user, struct str client);

@@ -35,7 +35,7 @@ MUST_CHECK int id_refresh(struct id_registry *r);
 struct id_user *id_user_find(struct id_registry *r, struct str name); /* NULL: none */
 /* One file of the estate written (or removed, with text.p NULL) as one commit. BLOCKS. */
 MUST_CHECK int id_change(struct store *s, struct str path, struct str text, struct str message);
-/* Of lower-case letters, digits, with `upper` capitals and, but for the first, of `more`. */
+/* Lower-case letters and digits, with `upper` capitals, and after the first byte those of `more`. */
 bool id_name_ok(struct str s, size_t max, bool upper, const char *more);
 /* "blake2b:<salt>:<mac>" and what follows. */
 MUST_CHECK int id_password_parse(struct id_password *p, struct str text);

@@ -14,15 +14,20 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 	fputc('\n', stderr);
 }
 
+static void complain(const char *hint, const char *fmt, va_list ap)
+{
+	say("allod: ", fmt, ap);
+	if (hint)
+		prov_hint("%s", hint);
+}
+
 int prov_fail(const char *hint, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	say("allod: ", fmt, ap);
+	complain(hint, fmt, ap);
 	va_end(ap);
-	if (hint)
-		prov_hint("%s", hint);
 	return PROV_FAILED;
 }
 
@@ -31,10 +36,8 @@ int prov_usage(const char *hint, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say("allod: ", fmt, ap);
+	complain(hint, fmt, ap);
 	va_end(ap);
-	if (hint)
-		prov_hint("%s", hint);
 	return PROV_USAGE;
 }
 

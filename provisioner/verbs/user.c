@@ -131,7 +131,7 @@ static int app_password(struct prov_session *x)
 	} else if (j) {
 		printf("user      %s\nclient    %s\npassword  %s\n", user, client,
 			json_string_value(json_object_get(j, "password")));
-		prov_note("It is shown this once. `allod user revoke %s %s` takes it back.", user,
+		prov_note("It is shown this once. `allod user revoke %s '%s'` takes it back.", user,
 			client);
 	}
 	json_decref(j);

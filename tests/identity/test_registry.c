@@ -240,6 +240,28 @@ static void damaged(struct rig *g)
 	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("zz")), ERR_DENIED);
 }
 
+/* At the limit a password may still be replaced. */
+static void many(struct rig *g)
+{
+	struct id_login who;
+	struct str secret, client;
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	for (int i = 0; i < ID_PASSWORDS_MAX; i++) {
+		client = arena_fmt(&g->a, "c%d", i);
+		OK(id_password_add(&secret, &g->a, g->r, STR("alice"), client));
+	}
+	cr_assert_eq(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("more")), ERR_LIMIT);
+	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c7")));
+	OK(id_login(&who, g->r, STR("alice"), secret));
+	cr_assert_str_eq(who.client, "c7");
+}
+
+Test(registry, as_many_passwords_as_there_may_be)
+{
+	with_registry(many);
+}
+
 Test(registry, an_unreadable_password)
 {
 	with_registry(damaged);

@@ -58,6 +58,8 @@ MUST_CHECK int store_oid_parse(struct store_oid *out, struct str hex); /* 40 dig
 
 /* ---- the driver: how a service derives its rows ---- */
 struct store_derive;
+struct store_edit;
+struct store_why;
 struct store_driver {
 	const char *name;
 	uint32_t version; /* another number than on the disk: every row is dropped and derived again
@@ -71,7 +73,18 @@ struct store_driver {
 	int (*derive)(void *ctx, struct store_derive *d, struct str ref,
 		const struct store_oid *old_tree, const struct store_oid *new_tree);
 	void *ctx;
+	/*
+	 * The three-way merge of one branch's trees: `e` stands at one side's tree; change it to the
+	 * merge with `theirs`. `base` NULL: none is known. The result must not depend on which side
+	 * is which, never fails for what the trees hold, and loses no edit (keep both, visibly).
+	 * Reads through `e` and its store alone; `notes` takes a line for every decision a person
+	 * should see. NULL: sides that changed different paths are joined, else both are kept.
+	 */
+	int (*merge)(void *ctx, struct store_edit *e, struct str ref, const struct store_oid *base,
+		const struct store_oid *theirs, struct buf *notes);
+	uint32_t merge_version; /* of the rules; named in the merge commit */
 };
+struct store *store_edit_store(struct store_edit *e); /* for tree and blob reads */
 struct store *store_derive_store(
 	struct store_derive *d);                   /* for tree and blob reads: they see the group */
 uint64_t store_derive_seq(struct store_derive *d); /* this group's number */
@@ -108,6 +121,31 @@ MUST_CHECK int store_ref_get(
 	struct store_oid *out, struct store *s, struct str ref);                     /* ERR_NOENT */
 typedef int store_ref_fn(void *ctx, struct str ref, const struct store_oid *commit); /* < 0 stops */
 MUST_CHECK int store_ref_list(struct store *s, struct str prefix, store_ref_fn *fn, void *ctx);
+
+/*
+ * Moves several refs, all of them or none, in one group. `from` NULL: the ref must not exist;
+ * `to` NULL: it is deleted. `to` is a commit whose objects are all here (store/exchange.h).
+ * ERR_CONFLICT names a ref that does not stand at `from`. The driver derives as for an edit. BLOCKS.
+ */
+struct store_ref_move {
+	struct str ref;
+	const struct store_oid *from, *to;
+};
+MUST_CHECK int store_ref_update(struct store *s, const struct store_ref_move *moves, size_t count,
+	const struct store_why *why, os_time deadline);
+/* What this endpoint recorded of a ref's moves, newest first; `from` or `to` NULL: made, deleted. */
+struct store_ref_record {
+	uint64_t seq;                      /* group */
+	int64_t time;                      /* Unix seconds, this endpoint's clock */
+	const struct store_oid *from, *to; /* borrowed during the call */
+	struct str who;                    /* store_why.name of the first edit */
+};
+typedef int store_ref_record_fn(
+	void *ctx, const struct store_ref_record *r); /* < 0 stops and is returned */
+MUST_CHECK int store_ref_log(struct store *s, struct str ref, store_ref_record_fn *fn, void *ctx);
+/* Where the ref stood at `time`, by those records, not by the dates of commits; ERR_NOENT: it was
+ * not there yet, or what it was is no longer kept; the sentence says which. */
+MUST_CHECK int store_ref_at(struct store_oid *out, struct store *s, struct str ref, int64_t time);
 
 struct store_commit {
 	struct store_oid id, tree, parents[8];
@@ -236,48 +274,17 @@ typedef void store_watch_fn(void *ctx, struct str ref, const struct store_oid *c
 MUST_CHECK int store_watch(struct store *s, store_watch_fn *fn, void *ctx);
 void store_unwatch(struct store *s, store_watch_fn *fn, void *ctx); /* absent is fine */
 
-/* ---- verify, pack ---- */
-struct store_verify {
-	uint64_t objects, rows, mismatches; /* so far */
-	void (*mismatch)(
-		void *ctx, struct str what); /* "object 1234…: bytes do not match their id" */
-	void (*progress)(void *ctx, uint64_t done, uint64_t total);
-	void *ctx;
-};
-/* Re-hashes every object, checks reachability from every ref, derives every row again and compares.
- * BLOCKS (yields often). */
-MUST_CHECK int store_verify(struct store *s, struct store_verify *v);
-/* Everything reachable from all refs under `prefix` as one git pack, in bounded memory. BLOCKS in
- * `sink`. */
-typedef int store_sink_fn(void *ctx, struct str bytes);
-MUST_CHECK int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ctx);
-
-/* ---- fetch: what another repository lacks (sync/) ---- */
+/* ---- merge ---- */
+enum store_merged { STORE_MERGED_NOTHING, STORE_MERGED_FORWARD, STORE_MERGED_COMMIT };
 /*
- * found[i]: is ids[i] a commit, and one of `tips` or before one of them? Walks back only as far as
- * it takes to find those that exist. BLOCKS (yields often).
+ * Brings `from` into the branch `into`: nothing when it is there already, a fast-forward when it
+ * can be, else a merge commit with both parents, fixed by its inputs alone: two endpoints merging
+ * the same two commits make the same commit. `commit` may be NULL. BLOCKS.
  */
-MUST_CHECK int store_reached(bool *found, struct store *s, const struct store_oid *tips,
-	size_t tip_count, const struct store_oid *ids, size_t id_count);
-struct store_fetch {
-	const struct store_oid *wants, *haves; /* commits that are here */
-	size_t want_count, have_count;
-	const struct store_oid *shallows; /* of these the other side lacks the parents */
-	size_t shallow_count;
-	uint32_t depth;       /* commits from each want on; 0: no new boundary */
-	bool relative;        /* depth counts from the shallows instead */
-	uint64_t objects_max; /* ERR_LIMIT over it; planning holds up to 24 bytes for each */
-};
-struct store_plan {
-	uint64_t objects;
-	struct store_oid *shallow, *unshallow; /* how the other side's boundary changes */
-	size_t shallow_count, unshallow_count;
-};
-/* `f` is borrowed during the call. BLOCKS (yields often). */
-MUST_CHECK int store_plan_make(
-	struct store_plan **out, struct store *s, const struct store_fetch *f);
-/* The pack, no object a delta of another. BLOCKS in `sink`. */
-MUST_CHECK int store_plan_send(struct store_plan *p, store_sink_fn *sink, void *ctx);
-void store_plan_free(struct store_plan *p); /* NULL is fine */
+MUST_CHECK int store_merge(enum store_merged *how, struct store_oid *commit, struct store *s,
+	struct str into, const struct store_oid *from, os_time deadline);
+/* The best common ancestors of two commits, at most `cap`; *n 0: none is known here. BLOCKS. */
+MUST_CHECK int store_merge_base(struct store_oid *out, size_t *n, size_t cap, struct store *s,
+	const struct store_oid *a, const struct store_oid *b);
 
 #endif

@@ -11,6 +11,8 @@
 #ifndef STORE_STORE_IMPL_H
 #define STORE_STORE_IMPL_H
 
+#include "store/exchange.h"
+#include "store/keep.h"
 #include "store/overlay_impl.h"
 
 #define ZLIB_CONST

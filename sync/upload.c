@@ -6,6 +6,7 @@
 #include "os/log.h"
 #include "os/platform.h"
 #include "sync/git_impl.h"
+#include "store/exchange.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,8 @@
  */
 #include "os/log.h"
 #include "services/control/control_impl.h"
+#include "store/exchange.h"
+#include "store/keep.h"
 
 #define TELL_NS        (500 * OS_MS)
 #define MISMATCHES_MAX 100 /* told one by one; all are counted */

@@ -2,6 +2,7 @@
 #include "tests/mail/mailbox_rig.h"
 
 #include "tests/fake/disk.h"
+#include "store/keep.h"
 
 struct run {
 	void (*body)(struct rig *);

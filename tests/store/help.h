@@ -4,7 +4,8 @@
 #define TESTS_STORE_HELP_H
 
 #include "os/main.h"
-#include "store/store.h"
+#include "store/exchange.h"
+#include "store/keep.h"
 #include "tests/fake/disk.h"
 
 #include <criterion/criterion.h>

@@ -42,8 +42,8 @@ static int derive(void *ctx, struct store_derive *d, struct str ref,
 	calls++;
 	return store_diff(store_derive_store(d), old_tree, new_tree, STR(""), on_change, d);
 }
-static const struct store_driver one = { "test", 1, derive, NULL },
-				 two = { "test", 2, derive, NULL };
+static const struct store_driver one = { .name = "test", .version = 1, .derive = derive },
+				 two = { .name = "test", .version = 2, .derive = derive };
 
 static int collect(void *ctx, struct str key, struct str value)
 {

@@ -54,7 +54,7 @@ static int derive(void *ctx, struct store_derive *d, struct str ref,
 	arena_free(&a);
 	return err;
 }
-static const struct store_driver driver = { "power", 1, derive, NULL };
+static const struct store_driver driver = { .name = "power", .version = 1, .derive = derive };
 
 static void big_bytes(char *p, unsigned i, unsigned k)
 {

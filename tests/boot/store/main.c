@@ -7,7 +7,7 @@
 #include "os/main.h"
 #include "os/map.h"
 #include "os/platform.h"
-#include "store/store.h"
+#include "store/keep.h"
 
 #include <stdio.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#include "tests/fake/disk.h"
+#include "tests/fake/tape.h"
 
 #include <sys/mman.h>
 
 struct fake_write {
 	struct fake_write *next;
-	uint64_t at;
+	uint64_t serial, at;
 	size_t n;
 	uint8_t bytes[];
 };
@@ -45,50 +45,69 @@ static int fake_read(struct os_disk *d, uint64_t at, void *p, size_t n)
 	return err;
 }
 
-static int fake_write(struct os_disk *d, uint64_t at, const void *p, size_t n)
+static void add_pending(struct fake_disk *f, uint64_t at, const void *p, size_t n)
 {
-	struct fake_disk *f = fake_of(d);
-	struct fake_write *w;
-	int err = turn(f, false);
+	struct fake_write *w = malloc(sizeof(*w) + n);
 
-	f->writes++;
-	if (err < 0)
-		return err;
-	memcpy(f->live + at, p, n);
-	w = malloc(sizeof(*w) + n);
 	os_assert(w);
 	w->next = NULL;
+	w->serial = f->serial++;
 	w->at = at;
 	w->n = n;
 	memcpy(w->bytes, p, n);
 	*f->pending_end = w;
 	f->pending_end = &w->next;
-	return 0;
 }
 
-static void forget(struct fake_disk *f)
+static int fake_write(struct os_disk *d, uint64_t at, const void *p, size_t n)
 {
-	for (struct fake_write *w = f->pending, *next; w; w = next) {
-		next = w->next;
+	struct fake_disk *f = fake_of(d);
+	int err = turn(f, false);
+
+	f->writes++;
+	if (err >= 0 && f->on_op)
+		f->on_op(f);
+	if (f->tape)
+		fake_tape_write(f->tape, at, p, n);
+	add_pending(f, at, p, n); /* one that failed may have got there all the same */
+	if (err >= 0)
+		memcpy(f->live + at, p, n);
+	return err;
+}
+
+/* Drops the writes before `serial` from what is pending; on the disk for good, if `keep`. */
+static void settle(struct fake_disk *f, uint64_t serial, bool keep)
+{
+	struct fake_write *w;
+
+	while ((w = f->pending) && w->serial < serial) {
+		if (keep)
+			memcpy(f->durable + w->at, w->bytes, w->n);
+		f->pending = w->next;
 		free(w);
 	}
-	f->pending = NULL;
-	f->pending_end = &f->pending;
+	if (!f->pending)
+		f->pending_end = &f->pending;
 }
 
 static int fake_flush(struct os_disk *d)
 {
 	struct fake_disk *f = fake_of(d);
+	uint64_t serial =
+		f->serial; /* a write that comes while the flush is under way is not in it */
+	size_t sure = f->tape ? f->tape->n : 0;
 	int err = turn(f, false);
 
 	f->flushes++;
+	if (err >= 0 && f->on_op)
+		f->on_op(f);
 	if (f->on_flush)
 		f->on_flush(f);
 	if (err < 0 || f->ignores_flush)
 		return err;
-	for (struct fake_write *w = f->pending; w; w = w->next)
-		memcpy(f->durable + w->at, w->bytes, w->n);
-	forget(f);
+	if (f->tape)
+		fake_tape_flush(f->tape, sure);
+	settle(f, serial, true);
 	return 0;
 }
 
@@ -108,7 +127,7 @@ static void fake_unmap(struct os_disk *d, void *at, uint64_t n)
 static void fake_close(struct os_disk *d)
 {
 	struct fake_disk *f = fake_of(d);
-	forget(f);
+	settle(f, UINT64_MAX, false);
 	munmap(f->live, f->d.size_bytes);
 	munmap(f->durable, f->d.size_bytes);
 	free(f);

@@ -16,18 +16,21 @@
 #include "os/disk.h"
 
 struct fake_write;
+struct fake_tape;
 struct fake_disk {
 	struct os_disk d;
 	uint8_t *live;    /* what reads and maps show */
 	uint8_t *durable; /* what was flushed */
 	struct fake_write *pending, **pending_end;
-	uint64_t reads, writes, flushes;
+	uint64_t reads, writes, flushes, serial;
 	/* Knobs. */
 	bool ignores_flush;  /* says 0 and does nothing: the lie the tests must catch */
 	bool eager;          /* do not let others run in between */
 	uint64_t fail_after; /* operations until everything fails; 0: never */
 	bool fails_reads;    /* else only writes and flushes fail */
 	void (*on_flush)(struct fake_disk *f); /* before a flush takes effect */
+	void (*on_op)(struct fake_disk *f);    /* before a write or flush takes effect */
+	struct fake_tape *tape;                /* records them (tests/fake/tape.h) */
 	void *ctx;
 };
 

@@ -78,6 +78,16 @@ int pending_add(struct store *s, struct group *g, struct obj *o)
 	return err < 0 ? err : note(s, &o->id);
 }
 
+int pending_take(struct store *s, struct group *g, struct obj *o)
+{
+	struct str value;
+	int err = kv_get(&value, s->kv, KV_OBJ, oid_str(&o->id));
+
+	if (err == ERR_NOENT)
+		return omap_add(&g->pending, o);
+	return err < 0 ? err : pending_adopt(s, &g->kv, &o->id);
+}
+
 int pending_adopt(struct store *s, struct changes *kv, const struct store_oid *id)
 {
 	char room[21];

@@ -19,7 +19,7 @@ struct store_spool {
 };
 
 /* A frame given to a group that was lost is lost. */
-static int spool_group(struct group **out, struct group **in, struct store *s)
+int spool_group(struct group **out, struct group **in, struct store *s)
 {
 	int err = group_open(out, s);
 
@@ -33,7 +33,7 @@ static int spool_group(struct group **out, struct group **in, struct store *s)
 	return 0;
 }
 
-static int flush_if_big(struct store *s)
+int flush_if_big(struct store *s)
 {
 	return s->group && group_bytes(s->group) > GROUP_BYTES ? group_flush(s) : 0;
 }

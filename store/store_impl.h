@@ -134,6 +134,7 @@ size_t group_bytes(const struct group *g);
 /* Writes s->group, if any; holding the turn. The result is in group->err. BLOCKS. */
 void group_write(struct store *s);
 MUST_CHECK int group_flush(struct store *s);
+MUST_CHECK int flush_if_big(struct store *s); /* holding the turn. BLOCKS */
 /* Waits until g, to which the caller added while it held the turn, is written; ends the turn.
  * BLOCKS. */
 MUST_CHECK int group_wait(struct store *s, struct group *g);
@@ -208,9 +209,33 @@ MUST_CHECK int pending_add(struct store *s, struct group *g, struct obj *o);
 MUST_CHECK int pending_adopt(struct store *s, struct changes *kv, const struct store_oid *id);
 void pending_forget(struct store *s, const struct store_oid *id);
 MUST_CHECK int pending_sweep(struct store *s); /* at open. BLOCKS */
+/* Keep an object of any type and size although no ref reaches it, unless it is there already. */
+MUST_CHECK int pending_take(struct store *s, struct group *g, struct obj *o);
 MUST_CHECK int loose_add(struct store *s, struct obj *o);
 void loose_del(struct store *s, const struct store_oid *id);
 void loose_free(struct store *s);
+
+/* ---- take.c: objects of another repository ---- */
+/*
+ * Objects that come one after another, kept though no ref reaches them yet: gathered in memory,
+ * given to the open group a batch at a time. take_spooled: the same for a finished spool.
+ */
+struct taker {
+	struct store *s;
+	struct omap fresh; /* not yet in a group: take_get finds them, reads by id do not */
+	struct group *in;  /* the last one that was given some */
+};
+MUST_CHECK int take_object(
+	struct store_oid *id, struct taker *t, int type, struct str bytes); /* BLOCKS */
+MUST_CHECK int take_spooled(struct taker *t, const struct store_oid *id);   /* BLOCKS */
+struct obj *take_get(struct taker *t, const struct store_oid *id);          /* borrowed; NULL */
+/* All of it is found by id, and becomes durable no later than any edit that follows. BLOCKS. */
+MUST_CHECK int take_flush(struct taker *t);
+void take_end(struct taker *t);
+
+/* ---- spool.c ---- */
+/* The open group in *out; ERR when *in, where parts of the same went before, was lost. */
+MUST_CHECK int spool_group(struct group **out, struct group **in, struct store *s);
 
 /* ---- tree.c ---- */
 struct tent {

@@ -53,9 +53,8 @@ static int spill(struct store_derive *d)
 
 	if (!s->rebuilding || d->kv->bytes < GROUP_BYTES)
 		return 0;
-	err = changes_move(&s->group->kv, d->kv);
-	if (err >= 0)
-		err = group_flush(s);
+	changes_move(&s->group->kv, d->kv);
+	err = group_flush(s);
 	if (err >= 0)
 		err = group_open(&s->group, s);
 	return err;
@@ -134,18 +133,16 @@ static struct str driver_text(char room[static 256], const struct store_driver *
 	return str_n(room, (size_t)(n < 255 ? n : 255));
 }
 
+/* From here on the rows do not count. */
 static int drop_rows(struct store *s)
 {
-	int err = kv_begin(s->kv);
+	struct changes kv = { 0 };
+	int err = changes_del(&kv, KV_SYS, DRIVER_KEY);
 
-	if (err >= 0)
-		err = kv_del(s->kv, KV_SYS, DRIVER_KEY);
-	if (err >= 0)
-		err = kv_drop(s->kv, KV_ROW);
-	if (err >= 0)
-		return kv_commit(s->kv);
-	kv_abort(s->kv);
-	return err;
+	if (err < 0)
+		return err;
+	kv_apply(s->kv, &kv);
+	return kv_drop_rows(s->kv);
 }
 
 /* Refs one by one, by name: rows are flushed in between, and the list's cursor with them. */
@@ -198,7 +195,7 @@ int derive_open(struct store *s)
 	if (err >= 0)
 		err = changes_put(&kv, KV_SYS, DRIVER_KEY, want);
 	if (err >= 0)
-		err = changes_move(&s->group->kv, &kv);
+		changes_move(&s->group->kv, &kv);
 	changes_free(&kv);
 	if (err >= 0)
 		err = group_flush(s);

@@ -275,10 +275,9 @@ static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool
 	for (size_t i = 0; i < e->objs.cap && err >= 0; i++)
 		if (e->objs.slots[i])
 			err = omap_add(&g->objs, e->objs.slots[i]);
-	if (err >= 0)
-		err = changes_move(&g->kv, &e->kv);
 	if (err < 0)
 		return err; /* objects nobody reaches are not written */
+	changes_move(&g->kv, &e->kv);
 	if (w) {
 		*r->whys_end = w;
 		r->whys_end = &w->next;

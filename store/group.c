@@ -96,7 +96,8 @@ int group_ref_add(struct gref **out, struct store *s, struct group *g, struct st
 
 /* ---- writing ---- */
 /* Writes the group's objects below `id`. A stack of ids instead of recursion. */
-static int write_reachable(struct store *s, struct group *g, const struct store_oid *id)
+static int write_reachable(
+	struct store *s, struct changes *out, struct group *g, const struct store_oid *id)
 {
 	struct obj *o = omap_get(&g->objs, id), *top = NULL;
 	int err = 0;
@@ -108,7 +109,7 @@ static int write_reachable(struct store *s, struct group *g, const struct store_
 	while (top && err >= 0) {
 		o = top;
 		top = o->reach == o ? NULL : o->reach;
-		err = object_write(s, o);
+		err = object_write(s, out, o);
 		if (o->type != OBJ_TREE || err < 0)
 			continue;
 		struct tcur c = { o->p, o->n, 0 };
@@ -128,7 +129,7 @@ static int write_reachable(struct store *s, struct group *g, const struct store_
 	return err;
 }
 
-static int write_commit(struct store *s, struct gref *r)
+static int write_commit(struct store *s, struct changes *out, struct gref *r)
 {
 	struct buf text;
 	struct obj *o = NULL;
@@ -141,13 +142,13 @@ static int write_commit(struct store *s, struct gref *r)
 	if (err >= 0 && !(o = obj_new(&r->commit, OBJ_COMMIT, buf_str(&text))))
 		err = err_set(ERR_NOMEM, "store: out of memory");
 	if (err >= 0)
-		err = object_write(s, o);
+		err = object_write(s, out, o);
 	obj_unref(o);
 	buf_free(&text);
 	return err;
 }
 
-static int write_ref(struct store *s, struct group *g, struct gref *r)
+static int write_ref(struct store *s, struct changes *out, struct group *g, struct gref *r)
 {
 	struct ref_value v;
 	char room[1 + REF_MAX];
@@ -156,53 +157,35 @@ static int write_ref(struct store *s, struct group *g, struct gref *r)
 
 	if (!r->has_tree || (r->has_base && store_oid_eq(&r->base, &r->tree)))
 		return 0;
-	err = write_reachable(s, g, &r->tree);
+	err = write_reachable(s, out, g, &r->tree);
 	if (err >= 0)
-		err = write_commit(s, r);
+		err = write_commit(s, out, r);
 	if (err < 0)
 		return err;
 	r->has_commit = r->moved = true;
 	v.commit = r->commit;
 	v.tree = r->tree;
-	return kv_put(s->kv, KV_SYS, key, str_n(&v, sizeof(v)));
-}
-
-static int write_changes(struct store *s, struct group *g)
-{
-	struct change **all = changes_sorted(&g->kv);
-	int err = all ? 0 : err_set(ERR_NOMEM, "store: out of memory");
-
-	for (size_t i = 0; i < g->kv.n && err >= 0; i++) {
-		struct change *c = all[i];
-		err = c->del ? kv_del(s->kv, c->table, change_key(c))
-			     : kv_put(s->kv, c->table, change_key(c), change_value(c));
-	}
-	free(all);
-	return err;
+	return changes_put(out, KV_SYS, key, str_n(&v, sizeof(v)));
 }
 
 static int write_group(struct store *s, struct group *g)
 {
+	struct changes out = { 0 };
 	char seq[8];
-	int err = kv_begin(s->kv);
+	int err = 0;
 
-	if (err < 0)
-		return err;
 	for (struct gref *r = g->grefs; r && err >= 0; r = r->next)
-		err = write_ref(s, g, r);
+		err = write_ref(s, &out, g, r);
 	for (size_t i = 0; i < g->pending.cap && err >= 0; i++)
 		if (g->pending.slots[i])
-			err = object_write(s, g->pending.slots[i]);
-	if (err >= 0)
-		err = write_changes(s, g);
+			err = object_write(s, &out, g->pending.slots[i]);
 	store_be64(seq, g->seq);
 	if (err >= 0)
-		err = kv_put(s->kv, KV_SYS, STR("mseq"), str_n(seq, sizeof(seq)));
-	if (err < 0) {
-		kv_abort(s->kv);
-		return err;
-	}
-	return kv_commit(s->kv);
+		err = changes_put(&out, KV_SYS, STR("mseq"), str_n(seq, sizeof(seq)));
+	if (err >= 0)
+		err = kv_write(s->kv, &out, &g->kv);
+	changes_free(&out);
+	return err;
 }
 
 /* ---- afterwards ---- */
@@ -214,12 +197,12 @@ static void settle(struct store *s, struct group *g)
 	for (size_t i = 0; i < g->objs.cap && s->loose.n; i++)
 		if (g->objs.slots[i] && g->objs.slots[i]->reach)
 			loose_del(s, &g->objs.slots[i]->id);
-	for (size_t i = 0; i < g->kv.cap && s->pending.n; i++) {
-		struct change *c = g->kv.slots[i];
+	struct change *c = s->pending.n ? changes_seek(&g->kv, KV_SYS, STR("o"), false) : NULL;
+	for (; c && change_key(c).p[0] == 'o'; c = changes_next_in(c)) {
 		struct store_oid id;
-		if (!c || !c->del || c->table != KV_SYS || c->p[0] != 'o')
+		if (!c->del)
 			continue;
-		memcpy(id.b, c->p + 1, sizeof(id.b));
+		memcpy(id.b, change_key(c).p + 1, sizeof(id.b));
 		pending_forget(s, &id);
 	}
 	for (struct gref *r = g->grefs; r; r = r->next)

@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /* Tables and batches over LMDB. */
-#include "store/kv_impl.h"
-#include "store/lmdb_disk_impl.h"
+#include "store/kv_state_impl.h"
 
 #include <errno.h>
-#include <lmdb.h>
 
-#define KEY_MAX 511 /* as LMDB is built */
+/*
+ * The tail's limits. An object's or frame's key falls anywhere, so each costs a page of its own
+ * while its table has that many; the others come in order, several to a page.
+ */
+#define TAIL_PAGES    1000
+#define TAIL_BYTES    (2 * 1024 * 1024)
+#define KEYS_PER_PAGE 4
 
 static const char *const names[KV_TABLES] = { "obj", "frame", "sys", "local", "row" };
 
-struct kv {
-	struct lmdb_disk *disk;
-	MDB_env *env;
-	/*
-	 * One long reader, renewed when a batch is durable. Without a lock table LMDB keeps the
-	 * pages of the last committed state until the batch after the next, so this snapshot
-	 * stays whole through the whole commit that supersedes it.
-	 */
-	MDB_txn *read;
-	MDB_txn *write;
-	MDB_dbi dbi[KV_TABLES];
-	uint64_t batches; /* made durable so far */
-	bool failed;
-};
-
-static int fail(int rc)
+int kv_fail(int rc)
 {
 	switch (rc) {
 	case MDB_SUCCESS: return 0;
@@ -73,7 +62,7 @@ static int env_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_
 		return 0;
 	}
 	kv_close(kv);
-	return fail(rc);
+	return kv_fail(rc);
 }
 
 static int tables_open(struct kv *kv, MDB_txn *txn, unsigned flags)
@@ -100,7 +89,7 @@ int kv_format(struct os_disk *d, uint64_t offset, uint64_t n)
 		else
 			rc = mdb_txn_commit(txn);
 	}
-	err = lmdb_disk_failed(kv->disk) ? ERR_IO : fail(rc);
+	err = lmdb_disk_failed(kv->disk) ? ERR_IO : kv_fail(rc);
 	kv_close(kv);
 	return err;
 }
@@ -117,7 +106,7 @@ int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n)
 		rc = tables_open(kv, kv->read, 0);
 	if (rc) {
 		err = rc == MDB_NOTFOUND ? err_set(ERR_CORRUPT, "store: index: a table is missing")
-					 : fail(rc);
+					 : kv_fail(rc);
 		kv_close(kv);
 		return err;
 	}
@@ -128,7 +117,7 @@ int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n)
 		rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &kv->read);
 	if (rc) {
 		kv_close(kv);
-		return fail(rc);
+		return kv_fail(rc);
 	}
 	*out = kv;
 	return 0;
@@ -136,8 +125,7 @@ int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n)
 
 void kv_close(struct kv *kv)
 {
-	if (kv->write)
-		mdb_txn_abort(kv->write);
+	changes_free(&kv->tail);
 	if (kv->read)
 		mdb_txn_abort(kv->read);
 	if (kv->env)
@@ -146,163 +134,73 @@ void kv_close(struct kv *kv)
 	free(kv);
 }
 
-static MDB_val val(struct str s)
+/* ---- the tail ---- */
+void kv_apply(struct kv *kv, struct changes *from)
 {
-	return (MDB_val){ s.n, (void *)(uintptr_t)s.p };
+	kv->version++;
+	changes_move(&kv->tail, from);
 }
 
-static struct str str_val(MDB_val v)
+static uint64_t table_pages(const struct kv *kv, enum kv_table t)
 {
-	return str_n(v.mv_data, v.mv_size);
-}
-
-int kv_get(struct str *out, struct kv *kv, enum kv_table t, struct str key)
-{
-	MDB_val k = val(key), v;
-	int rc = mdb_get(kv->read, kv->dbi[t], &k, &v);
-	if (rc)
-		return fail(rc);
-	*out = str_val(v);
-	return 0;
-}
-
-int kv_next(struct str *key, struct str *value, struct kv *kv, enum kv_table t, struct str from,
-	bool past)
-{
-	MDB_cursor *c;
-	MDB_val k = val(from), v;
-	int rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
-
-	if (rc)
-		return fail(rc);
-	rc = mdb_cursor_get(c, &k, &v, from.n ? MDB_SET_RANGE : MDB_FIRST);
-	if (!rc && past && str_eq(str_val(k), from))
-		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-	mdb_cursor_close(c);
-	if (rc)
-		return fail(rc);
-	*key = str_val(k);
-	*value = str_val(v);
-	return 0;
-}
-
-int kv_last(struct str *key, struct kv *kv, enum kv_table t)
-{
-	MDB_cursor *c;
-	MDB_val k, v;
-	int rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
-
-	if (rc)
-		return fail(rc);
-	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
-	mdb_cursor_close(c);
-	*key = rc ? STR_NONE : str_val(k);
-	return fail(rc);
-}
-
-/* The first key after `here`, once the reader has moved on under an open cursor. */
-static int seek_again(
-	MDB_cursor **c, MDB_val *k, MDB_val *v, struct kv *kv, enum kv_table t, struct str here)
-{
-	int rc;
-
-	mdb_cursor_close(*c);
-	*c = NULL;
-	rc = mdb_cursor_open(kv->read, kv->dbi[t], c);
-	if (rc)
-		return rc;
-	*k = val(here);
-	rc = mdb_cursor_get(*c, k, v, MDB_SET_RANGE);
-	if (!rc && str_eq(str_val(*k), here))
-		rc = mdb_cursor_get(*c, k, v, MDB_NEXT);
-	return rc;
-}
-
-int kv_scan(
-	struct kv *kv, enum kv_table t, struct str prefix, struct str from, kv_fn *fn, void *ctx)
-{
-	char here[KEY_MAX];
-	struct str start = str_cmp(from, prefix) > 0 ? from : prefix;
-	MDB_cursor *c;
-	MDB_val k = val(start), v;
-	int err = 0, rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
-
-	if (rc)
-		return fail(rc);
-	rc = mdb_cursor_get(c, &k, &v, start.n ? MDB_SET_RANGE : MDB_FIRST);
-	while (!rc && str_starts(str_val(k), prefix)) {
-		uint64_t batches = kv->batches;
-		size_t n = k.mv_size;
-		memcpy(here, k.mv_data, n);
-		err = fn(ctx, str_val(k), str_val(v));
-		if (err < 0)
-			break;
-		if (batches == kv->batches)
-			rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-		else /* fn waited, or wrote */
-			rc = seek_again(&c, &k, &v, kv, t, str_n(here, n));
-	}
-	if (c)
-		mdb_cursor_close(c);
-	if (err < 0)
-		return err;
-	return rc && rc != MDB_NOTFOUND ? fail(rc) : 0;
-}
-
-int kv_count(uint64_t *n, struct kv *kv, enum kv_table t)
-{
+	bool random = t == KV_OBJ || t == KV_FRAME;
+	size_t n = kv->tail.per[t];
 	MDB_stat st;
-	int rc = mdb_stat(kv->read, kv->dbi[t], &st);
-	*n = rc ? 0 : st.ms_entries;
-	return fail(rc);
+
+	if (!random || n < TAIL_PAGES / 4)
+		return random ? n : (n + KEYS_PER_PAGE - 1) / KEYS_PER_PAGE;
+	if (mdb_stat(kv->read, kv->dbi[t], &st) == 0 && st.ms_leaf_pages < n)
+		return st.ms_leaf_pages + n / KEYS_PER_PAGE;
+	return n;
+}
+
+bool kv_full(const struct kv *kv)
+{
+	uint64_t pages = 0;
+
+	for (enum kv_table t = 0; t < KV_TABLES; t++)
+		pages += table_pages(kv, t);
+	return pages >= TAIL_PAGES || kv->tail.bytes >= TAIL_BYTES;
 }
 
 /* ---- batches ---- */
-int kv_begin(struct kv *kv)
+static int put_all(struct kv *kv, MDB_txn *txn, const struct changes *m, bool rows)
 {
-	os_assert(!kv->write);
+	int rc = 0;
+
+	for (struct change *c = changes_first(m); c && !rc; c = changes_next(c)) {
+		MDB_val k = val_of(change_key(c)), v = val_of(change_value(c));
+		if (c->table == KV_ROW && !rows)
+			continue;
+		if (!c->del)
+			rc = mdb_put(txn, kv->dbi[c->table], &k, &v, 0);
+		else if ((rc = mdb_del(txn, kv->dbi[c->table], &k, NULL)) == MDB_NOTFOUND)
+			rc = 0;
+	}
+	return rc;
+}
+
+static int begin(MDB_txn **txn, struct kv *kv)
+{
 	if (kv->failed)
 		return err_set(ERR_IO, "store: the disk has failed before");
-	return fail(mdb_txn_begin(kv->env, NULL, 0, &kv->write));
+	return kv_fail(mdb_txn_begin(kv->env, NULL, 0, txn));
 }
 
-int kv_put(struct kv *kv, enum kv_table t, struct str key, struct str value)
+/* Commits unless `rc` says that the batch could not be made. */
+static int end(struct kv *kv, MDB_txn *txn, int rc)
 {
-	MDB_val k = val(key), v = val(value);
-	return fail(mdb_put(kv->write, kv->dbi[t], &k, &v, 0));
-}
-
-int kv_add(struct kv *kv, enum kv_table t, struct str key, struct str value)
-{
-	MDB_val k = val(key), v = val(value);
-	return fail(mdb_put(kv->write, kv->dbi[t], &k, &v, MDB_NOOVERWRITE));
-}
-
-int kv_del(struct kv *kv, enum kv_table t, struct str key)
-{
-	MDB_val k = val(key);
-	int rc = mdb_del(kv->write, kv->dbi[t], &k, NULL);
-	return rc == MDB_NOTFOUND ? 0 : fail(rc);
-}
-
-int kv_drop(struct kv *kv, enum kv_table t)
-{
-	return fail(mdb_drop(kv->write, kv->dbi[t], 0));
-}
-
-int kv_commit(struct kv *kv)
-{
-	MDB_txn *txn = kv->write;
-	int rc = mdb_txn_commit(txn);
-
-	kv->write = NULL;
+	if (rc)
+		mdb_txn_abort(txn);
+	else
+		rc = mdb_txn_commit(txn);
 	if (lmdb_disk_failed(kv->disk)) {
 		kv->failed = true;
 		return err_set(ERR_IO, "store: the disk failed");
 	}
 	if (rc)
-		return fail(rc);
-	kv->batches++;
+		return kv_fail(rc);
+	kv->version++;
 	mdb_txn_reset(kv->read);
 	rc = mdb_txn_renew(kv->read);
 	if (rc)
@@ -310,11 +208,50 @@ int kv_commit(struct kv *kv)
 	return 0;
 }
 
-void kv_abort(struct kv *kv)
+int kv_forward(struct kv *kv)
 {
-	if (kv->write)
-		mdb_txn_abort(kv->write);
-	kv->write = NULL;
+	MDB_txn *txn;
+	int err;
+
+	if (kv->tail.n == 0)
+		return 0;
+	err = begin(&txn, kv);
+	if (err >= 0)
+		err = end(kv, txn, put_all(kv, txn, &kv->tail, true));
+	if (err >= 0)
+		changes_free(&kv->tail);
+	return err;
+}
+
+int kv_write(struct kv *kv, const struct changes *a, const struct changes *b)
+{
+	MDB_txn *txn;
+	int rc, err;
+
+	os_assert(kv->tail.n == 0);
+	err = begin(&txn, kv);
+	if (err < 0)
+		return err;
+	rc = put_all(kv, txn, a, true);
+	if (!rc)
+		rc = put_all(kv, txn, b, true);
+	return end(kv, txn, rc);
+}
+
+int kv_drop_rows(struct kv *kv)
+{
+	MDB_txn *txn;
+	int rc, err = begin(&txn, kv);
+
+	if (err < 0)
+		return err;
+	rc = put_all(kv, txn, &kv->tail, false);
+	if (!rc)
+		rc = mdb_drop(txn, kv->dbi[KV_ROW], 0);
+	err = end(kv, txn, rc);
+	if (err >= 0)
+		changes_free(&kv->tail);
+	return err;
 }
 
 /* ---- space ---- */

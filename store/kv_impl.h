@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Where the bytes lie: ordered tables in one extent of the disk, changed by whole durable
- * batches. Behind it stands LMDB. One writer; readers see the last durable batch even while the
- * next one is being written, so that nothing is shown that a power cut could take back.
+ * The index: ordered tables in LMDB on one extent of the disk, and before them the tail: changes
+ * that the log has made durable and LMDB does not know yet. Readers see both as one.
  *
- *	err = kv_begin(kv);
- *	err = kv_put(kv, KV_LOCAL, key, value); ...
- *	err = kv_commit(kv);                              BLOCKS; or kv_abort(kv)
+ *	changes_put(&c, KV_LOCAL, key, value); ...        (overlay_impl.h)
+ *	kv_apply(kv, &c);                                 everybody sees it
+ *	if (kv_full(kv))
+ *		err = kv_forward(kv);                     BLOCKS; the tail is in LMDB
+ *
+ * One writer. What a power cut could take back is never applied.
  */
 #ifndef STORE_KV_IMPL_H
 #define STORE_KV_IMPL_H
@@ -23,34 +25,39 @@ enum kv_table {
 };
 
 struct kv;
+struct changes;
 MUST_CHECK int kv_format(struct os_disk *d, uint64_t offset, uint64_t n); /* BLOCKS */
 MUST_CHECK int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n);
 void kv_close(struct kv *kv);
 
-/* Results are borrowed from the disk's map until the next kv_commit. */
+/* Results are borrowed until the next kv_apply, and until a kv_forward ends. */
 MUST_CHECK int kv_get(struct str *out, struct kv *kv, enum kv_table t, struct str key);
 /* The first key >= `from`, or > `from` when `past`; ERR_NOENT at the end. */
 MUST_CHECK int kv_next(struct str *key, struct str *value, struct kv *kv, enum kv_table t,
 	struct str from, bool past);
 MUST_CHECK int kv_last(struct str *key, struct kv *kv, enum kv_table t); /* ERR_NOENT */
-/* Keys with `prefix` and >= `from`, in order; < 0 from fn stops and is returned. */
+/* Keys with `prefix` and >= `from`, in order; < 0 from fn stops and is returned. fn may BLOCK or
+ * write: the scan goes on behind the key it was given. */
 typedef int kv_fn(void *ctx, struct str key, struct str value);
 MUST_CHECK int kv_scan(
 	struct kv *kv, enum kv_table t, struct str prefix, struct str from, kv_fn *fn, void *ctx);
 MUST_CHECK int kv_count(uint64_t *n, struct kv *kv, enum kv_table t);
 
-MUST_CHECK int kv_begin(struct kv *kv);
-MUST_CHECK int kv_put(struct kv *kv, enum kv_table t, struct str key, struct str value);
-/* Like kv_put, when the key is new; ERR_EXIST. */
-MUST_CHECK int kv_add(struct kv *kv, enum kv_table t, struct str key, struct str value);
-MUST_CHECK int kv_del(struct kv *kv, enum kv_table t, struct str key); /* absent is fine */
-MUST_CHECK int kv_drop(struct kv *kv, enum kv_table t);                /* everything in it */
+/* Everything of `from` becomes visible at once; it is empty afterwards. Takes neither memory nor
+ * disk, so it can't fail. */
+void kv_apply(struct kv *kv, struct changes *from);
+bool kv_full(const struct kv *kv); /* the tail wants forwarding */
 /*
- * BLOCKS. Whatever it returns, the batch is over. ERR_IO: what became of it is known after
- * reopening, and every later kv_begin is refused. Any other error: nothing was changed.
+ * The tail goes to LMDB, durably, in one batch; readers meanwhile see what they saw before. ERR_IO:
+ * what became of the batch is known after reopening, and every later one is refused. After any
+ * other error LMDB and the tail are unchanged. BLOCKS.
  */
-MUST_CHECK int kv_commit(struct kv *kv);
-void kv_abort(struct kv *kv);
+MUST_CHECK int kv_forward(struct kv *kv);
+/* As kv_forward, and in the same batch every row goes. BLOCKS. */
+MUST_CHECK int kv_drop_rows(struct kv *kv);
+/* Both durable in LMDB in one batch, visible only then; the tail must be empty. For as long as there
+ * is no log. BLOCKS; errors as of kv_forward. */
+MUST_CHECK int kv_write(struct kv *kv, const struct changes *a, const struct changes *b);
 
 /* Bytes still free; exact once less than `enough` seems to be left (counting takes time). */
 uint64_t kv_free_bytes(struct kv *kv, uint64_t enough);

@@ -223,12 +223,14 @@ static void add_deflated(struct buf *b, struct store *s, const struct obj *o)
 	} while (rc == Z_OK);
 }
 
-int object_write(struct store *s, const struct obj *o)
+int object_write(struct store *s, struct changes *out, const struct obj *o)
 {
 	struct str key = oid_str(&o->id), there;
 	struct buf b;
-	int err = kv_get(&there, s->kv, KV_OBJ, key);
+	int err = changes_get(&there, out, KV_OBJ, key);
 
+	if (err == ERR_AGAIN)
+		err = kv_get(&there, s->kv, KV_OBJ, key);
 	if (err != ERR_NOENT)
 		return err;
 	buf_init(&b, NULL);
@@ -240,9 +242,9 @@ int object_write(struct store *s, const struct obj *o)
 		add_deflated(&b, s, o);
 	}
 	add_sum(&b, (uint32_t)adler32(1, o->p, (uInt)o->n));
-	err = b.err < 0 ? b.err : kv_add(s->kv, KV_OBJ, key, buf_str(&b));
+	err = b.err < 0 ? b.err : changes_put(out, KV_OBJ, key, buf_str(&b));
 	buf_free(&b);
-	return err == ERR_EXIST ? 0 : err; /* twice in one group */
+	return err;
 }
 
 int object_value_frames(struct buf *b, uint64_t size, uint64_t content)

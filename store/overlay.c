@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Two open-addressed tables: objects by id, changes by table and key. */
+/* Objects by id in an open-addressed table; changes in a skip list. */
 #include "store/overlay_impl.h"
 
 /* ---- objects ---- */
@@ -116,31 +116,46 @@ void omap_free(struct omap *m)
 }
 
 /* ---- changes ---- */
-static uint32_t key_hash(enum kv_table t, struct str key)
+/* Where the first change at or behind (t, key) hangs, on every level. */
+struct trail {
+	struct change **at[CHANGES_LEVELS];
+};
+
+static int change_cmp(const struct change *c, enum kv_table t, struct str key)
 {
-	uint32_t h = 2166136261u ^ (uint32_t)t;
-	for (size_t i = 0; i < key.n; i++)
-		h = (h ^ (uint8_t)key.p[i]) * 16777619u;
-	return h ^ (h >> 15);
+	if (c->table != t)
+		return c->table < t ? -1 : 1;
+	return str_cmp(change_key(c), key);
 }
 
-static size_t changes_find(const struct changes *m, uint32_t hash, enum kv_table t, struct str key)
+static struct change *changes_find(
+	struct trail *out, const struct changes *m, enum kv_table t, struct str key)
 {
-	size_t i = hash & (m->cap - 1);
-	for (struct change *c; (c = m->slots[i]); i = (i + 1) & (m->cap - 1))
-		if (c->hash == hash && c->table == t && str_eq(change_key(c), key))
-			break;
-	return i;
+	struct change *const *row = m->first; /* the links of the last change before it */
+
+	for (int i = CHANGES_LEVELS - 1; i >= 0; i--) {
+		while (row[i] && change_cmp(row[i], t, key) < 0)
+			row = row[i]->next;
+		if (out)
+			out->at[i] = (struct change **)(uintptr_t)&row[i];
+	}
+	return row[0];
+}
+
+struct change *changes_seek(const struct changes *m, enum kv_table t, struct str key, bool past)
+{
+	struct change *c = changes_find(NULL, m, t, key);
+
+	if (past && c && change_cmp(c, t, key) == 0)
+		c = c->next[0];
+	return c && c->table == t ? c : NULL;
 }
 
 int changes_get(struct str *out, const struct changes *m, enum kv_table t, struct str key)
 {
-	struct change *c;
+	struct change *c = m->n ? changes_find(NULL, m, t, key) : NULL;
 
-	if (!m->n)
-		return ERR_AGAIN;
-	c = m->slots[changes_find(m, key_hash(t, key), t, key)];
-	if (!c)
+	if (!c || change_cmp(c, t, key) != 0)
 		return ERR_AGAIN;
 	if (c->del)
 		return ERR_NOENT;
@@ -148,63 +163,60 @@ int changes_get(struct str *out, const struct changes *m, enum kv_table t, struc
 	return 0;
 }
 
-static int changes_room(struct changes *m, size_t want)
-{
-	struct changes big = { .cap = m->cap ? m->cap : 32 };
-
-	while (want * 4 >= big.cap * 3)
-		big.cap *= 2;
-	if (big.cap == m->cap)
-		return 0;
-	big.slots = calloc(big.cap, sizeof(*big.slots));
-	if (!big.slots)
-		return err_set(ERR_NOMEM, "store: out of memory");
-	for (size_t i = 0; i < m->cap; i++) {
-		struct change *c = m->slots[i];
-		if (c)
-			big.slots[changes_find(&big, c->hash, c->table, change_key(c))] = c;
-	}
-	free(m->slots);
-	m->slots = big.slots;
-	m->cap = big.cap;
-	return 0;
-}
-
 static size_t change_bytes(const struct change *c)
 {
-	return sizeof(*c) + c->key_n + c->value_n + sizeof(struct change *);
+	return sizeof(*c) + c->levels * sizeof(c->next[0]) + c->key_n + c->value_n + sizeof(size_t);
 }
 
-/* There is room for it. */
 static void changes_set(struct changes *m, struct change *c)
 {
-	size_t i = changes_find(m, c->hash, c->table, change_key(c));
-	if (m->slots[i]) {
-		m->bytes -= change_bytes(m->slots[i]);
-		free(m->slots[i]);
-	} else {
-		m->n++;
+	struct trail t;
+	struct change *old = changes_find(&t, m, c->table, change_key(c));
+
+	if (old && change_cmp(old, c->table, change_key(c)) == 0) {
+		for (int i = 0; i < old->levels; i++)
+			*t.at[i] = old->next[i];
+		m->n--;
+		m->per[old->table]--;
+		m->bytes -= change_bytes(old);
+		free(old);
 	}
-	m->slots[i] = c;
+	for (int i = 0; i < c->levels; i++) {
+		c->next[i] = *t.at[i];
+		*t.at[i] = c;
+	}
+	m->n++;
+	m->per[c->table]++;
 	m->bytes += change_bytes(c);
+}
+
+/* One in four reaches each next level. */
+static uint8_t pick_levels(void)
+{
+	static uint64_t seed = 0x9e3779b97f4a7c15u;
+	uint8_t n = 1;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	for (uint64_t x = seed >> 20; n < CHANGES_LEVELS && (x & 3) == 0; x >>= 2)
+		n++;
+	return n;
 }
 
 static int changes_new(
 	struct changes *m, enum kv_table t, struct str key, struct str value, bool del)
 {
-	struct change *c;
-	int err = changes_room(m, m->n + 1);
+	uint8_t levels = pick_levels();
+	size_t links = levels * sizeof(struct change *);
+	struct change *c = malloc(sizeof(*c) + links + key.n + value.n);
 
-	if (err < 0)
-		return err;
-	c = malloc(sizeof(*c) + key.n + value.n);
 	if (!c)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	*c = (struct change){ key_hash(t, key), (uint8_t)t, del, (uint16_t)key.n,
-		(uint32_t)value.n };
-	memcpy(c->p, key.p, key.n);
+	*c = (struct change){ (uint8_t)t, del, levels, (uint16_t)key.n, (uint32_t)value.n };
+	memcpy((char *)(c + 1) + links, key.p, key.n);
 	if (value.n)
-		memcpy(c->p + key.n, value.p, value.n);
+		memcpy((char *)(c + 1) + links + key.n, value.p, value.n);
 	changes_set(m, c);
 	return 0;
 }
@@ -219,45 +231,26 @@ int changes_del(struct changes *m, enum kv_table t, struct str key)
 	return changes_new(m, t, key, STR_NONE, true);
 }
 
-int changes_move(struct changes *m, struct changes *from)
+void changes_move(struct changes *m, struct changes *from)
 {
-	int err = changes_room(m, m->n + from->n + 1);
-	if (err < 0)
-		return err;
-	for (size_t i = 0; i < from->cap; i++)
-		if (from->slots[i])
-			changes_set(m, from->slots[i]);
-	free(from->slots);
+	struct change *next, *c = from->first[0];
+
+	if (m->n == 0) {
+		*m = *from;
+		c = NULL;
+	}
+	for (; c; c = next) {
+		next = c->next[0];
+		changes_set(m, c);
+	}
 	*from = (struct changes){ 0 };
-	return 0;
 }
 
 void changes_free(struct changes *m)
 {
-	for (size_t i = 0; i < m->cap; i++)
-		free(m->slots[i]);
-	free(m->slots);
+	for (struct change *c = m->first[0], *next; c; c = next) {
+		next = c->next[0];
+		free(c);
+	}
 	*m = (struct changes){ 0 };
-}
-
-static int change_cmp(const void *a, const void *b)
-{
-	const struct change *x = *(struct change *const *)a, *y = *(struct change *const *)b;
-	if (x->table != y->table)
-		return x->table < y->table ? -1 : 1;
-	return str_cmp(change_key(x), change_key(y));
-}
-
-struct change **changes_sorted(const struct changes *m)
-{
-	struct change **all = malloc((m->n + 1) * sizeof(struct change *));
-	size_t n = 0;
-
-	if (!all)
-		return NULL;
-	for (size_t i = 0; i < m->cap; i++)
-		if (m->slots[i])
-			all[n++] = m->slots[i];
-	qsort(all, n, sizeof(all[0]), change_cmp);
-	return all;
 }

@@ -29,37 +29,53 @@ MUST_CHECK int omap_add(struct omap *m, struct obj *o); /* takes a reference; ag
 void omap_del(struct omap *m, const struct store_oid *id);
 void omap_free(struct omap *m); /* back to empty */
 
+/* A skip list in (table, key) order. */
 struct change {
-	uint32_t hash;
 	uint8_t table; /* enum kv_table */
 	bool del;
+	uint8_t levels;
 	uint16_t key_n;
 	uint32_t value_n;
-	char p[]; /* key, value */
+	struct change *next[]; /* `levels` of them, then key and value */
 };
 static inline struct str change_key(const struct change *c)
 {
-	return str_n(c->p, c->key_n);
+	return str_n((const char *)(c->next + c->levels), c->key_n);
 }
 static inline struct str change_value(const struct change *c)
 {
-	return str_n(c->p + c->key_n, c->value_n);
+	return str_n((const char *)(c->next + c->levels) + c->key_n, c->value_n);
 }
 
+#define CHANGES_LEVELS 10
 struct changes {
-	struct change **slots;
-	size_t cap, n, bytes;
+	struct change *first[CHANGES_LEVELS];
+	size_t n, bytes;
+	size_t per[KV_TABLES]; /* how many of each table */
 };
 /* 0 with *out, ERR_NOENT when deleted here, ERR_AGAIN when nothing is known about it here. */
 MUST_CHECK int changes_get(
 	struct str *out, const struct changes *m, enum kv_table t, struct str key);
 MUST_CHECK int changes_put(struct changes *m, enum kv_table t, struct str key, struct str value);
 MUST_CHECK int changes_del(struct changes *m, enum kv_table t, struct str key);
-/* Everything of `from` into `m`, the newer one winning; `from` is empty afterwards, or unchanged
- * when memory is out. */
-MUST_CHECK int changes_move(struct changes *m, struct changes *from);
+/* Everything of `from` into `m`, the newer one winning; `from` is empty afterwards. Takes no
+ * memory, so it can't fail. */
+void changes_move(struct changes *m, struct changes *from);
 void changes_free(struct changes *m); /* back to empty */
-/* In table and key order; the array is the caller's to free. NULL: no memory. */
-struct change **changes_sorted(const struct changes *m);
+/* In order, deletions too: the first, those of one table from a key on, the one behind; NULL. */
+static inline struct change *changes_first(const struct changes *m)
+{
+	return m->first[0];
+}
+static inline struct change *changes_next(const struct change *c)
+{
+	return c->next[0];
+}
+/* The first with a key >= `key`, or > `key` when `past`, in this table. */
+struct change *changes_seek(const struct changes *m, enum kv_table t, struct str key, bool past);
+static inline struct change *changes_next_in(const struct change *c)
+{
+	return c->next[0] && c->next[0]->table == c->table ? c->next[0] : NULL;
+}
 
 #endif

@@ -104,24 +104,19 @@ void pending_forget(struct store *s, const struct store_oid *id)
 /* ---- at open ---- */
 struct sweep {
 	struct store *s;
-	unsigned left;
+	struct changes out;
 };
 
-static int batch_begin(struct sweep *w)
+static int batch_end(struct sweep *w)
 {
-	w->left = SWEEP_BATCH;
-	return kv_begin(w->s->kv);
+	kv_apply(w->s->kv, &w->out);
+	return kv_forward(w->s->kv);
 }
 
 static int batch_del(struct sweep *w, enum kv_table t, struct str key)
 {
-	int err = kv_del(w->s->kv, t, key);
-	if (err >= 0 && --w->left == 0) {
-		err = kv_commit(w->s->kv);
-		if (err >= 0)
-			err = batch_begin(w);
-	}
-	return err;
+	int err = changes_del(&w->out, t, key);
+	return err >= 0 && w->out.n >= SWEEP_BATCH ? batch_end(w) : err;
 }
 
 static int sweep_frames(struct sweep *w, uint64_t content)
@@ -200,17 +195,13 @@ static int last_content(struct store *s)
 int pending_sweep(struct store *s)
 {
 	struct sweep w = { .s = s };
-	int err = batch_begin(&w);
+	int err = sweep_letter(&w, 'c');
 
 	if (err >= 0)
-		err = sweep_letter(&w, 'c');
-	if (err >= 0)
 		err = sweep_letter(&w, 'o');
-	if (err < 0) {
-		kv_abort(s->kv);
-		return err;
-	}
-	err = kv_commit(s->kv); /* writes nothing when nothing was swept */
+	if (err >= 0)
+		err = batch_end(&w);
+	changes_free(&w.out);
 	return err < 0 ? err : last_content(s);
 }
 

@@ -175,8 +175,8 @@ struct head { /* of an object, however it is kept */
 enum { FORM_ZLIB, FORM_STORED, FORM_FRAMES };
 MUST_CHECK int head_get(struct head *out, struct store *s, const struct store_oid *id);
 MUST_CHECK int head_parse(struct head *out, struct str value); /* ERR_CORRUPT */
-/* Writes an object into the open kv batch unless it is there. */
-MUST_CHECK int object_write(struct store *s, const struct obj *o);
+/* The object as kept, into `out`, unless it is there. */
+MUST_CHECK int object_write(struct store *s, struct changes *out, const struct obj *o);
 MUST_CHECK int object_value_frames(struct buf *b, uint64_t size, uint64_t content);
 /* In edit, group or loose; borrowed; NULL. */
 struct obj *object_fresh(struct store *s, const struct store_oid *id);

@@ -212,14 +212,12 @@ static int stored_row(void *ctx, struct str key, struct str value)
 
 static int derived_rows(struct rows *r)
 {
+	struct change *c = changes_seek(&r->x.other, KV_ROW, STR_NONE, false);
 	struct str stored;
 
-	for (size_t i = 0; i < r->x.other.cap; i++) {
-		struct change *c = r->x.other.slots[i];
-		if (c && !c->del && c->table == KV_ROW &&
-			kv_get(&stored, r->x.s->kv, KV_ROW, change_key(c)) == ERR_NOENT)
+	for (; c; c = changes_next_in(c))
+		if (!c->del && kv_get(&stored, r->x.s->kv, KV_ROW, change_key(c)) == ERR_NOENT)
 			report_row(r->v, change_key(c), "derived but not stored");
-	}
 	return 0;
 }
 

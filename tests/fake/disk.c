@@ -164,6 +164,18 @@ struct fake_disk *fake_disk_broken(uint64_t bytes)
 	return f;
 }
 
+/* Into an empty disk: memory for zeroes is not touched. */
+static void copy_used(uint8_t *to, const uint8_t *from, uint64_t n)
+{
+	static const uint8_t zero[4096];
+
+	for (uint64_t i = 0; i < n; i += sizeof(zero)) {
+		size_t part = n - i < sizeof(zero) ? (size_t)(n - i) : sizeof(zero);
+		if (memcmp(from + i, zero, part) != 0)
+			memcpy(to + i, from + i, part);
+	}
+}
+
 static void tear(struct fake_disk *g, const struct fake_write *w, uint64_t *seed)
 {
 	for (size_t i = 0; i < w->n; i += OS_SECTOR_BYTES)
@@ -178,7 +190,7 @@ struct fake_disk *fake_disk_cut(const struct fake_disk *f, uint64_t *seed)
 	size_t n = 0, i = 0;
 	unsigned how = fake_random(seed) % 4; /* nothing, everything, whole writes, sectors */
 
-	memcpy(g->live, f->durable, f->d.size_bytes);
+	copy_used(g->live, f->durable, f->d.size_bytes);
 	for (const struct fake_write *w = f->pending; w; w = w->next)
 		n++;
 	all = calloc(n + 1, sizeof(const struct fake_write *));
@@ -198,7 +210,7 @@ struct fake_disk *fake_disk_cut(const struct fake_disk *f, uint64_t *seed)
 			memcpy(g->live + all[i]->at, all[i]->bytes, all[i]->n);
 	}
 	free(all);
-	memcpy(g->durable, g->live, f->d.size_bytes);
+	copy_used(g->durable, g->live, f->d.size_bytes);
 	g->eager = true;
 	return g;
 }

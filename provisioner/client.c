@@ -145,6 +145,13 @@ static int connect_there(struct os_stream **out, struct prov_client *c)
 	return os_tls_connect(out, c->tls, raw, STR("localhost"), os_after(CONNECT_NS));
 }
 
+static int dial(struct os_stream **out, void *ctx)
+{
+	struct prov_client *c = ctx;
+
+	return c->control ? connect_here(out, c) : connect_there(out, c);
+}
+
 /* The words of an error reply. */
 static int refused(struct prov_client *c, struct http_client *h)
 {
@@ -194,8 +201,10 @@ static int request(struct prov_client *c, struct http_client *h, struct os_strea
 	return err;
 }
 
+typedef int bytes_fn(void *ctx, struct str bytes);
+
 static int exchange(struct prov_client *c, const char *method, const char *target, json_t *body,
-	prov_bytes_fn *fn, void *ctx)
+	bytes_fn *fn, void *ctx)
 {
 	struct http_client *h = malloc(sizeof(*h));
 	struct os_stream *s;
@@ -205,7 +214,7 @@ static int exchange(struct prov_client *c, const char *method, const char *targe
 	if (!h)
 		return err_set(ERR_NOMEM, "out of memory");
 	c->hint[0] = '\0';
-	err = c->control ? connect_here(&s, c) : connect_there(&s, c);
+	err = dial(&s, c);
 	if (err == 0) {
 		err = request(c, h, s, method, target, body);
 		while (err == 0) {
@@ -309,10 +318,17 @@ int prov_lines(
 	return err;
 }
 
-int prov_bytes(
-	struct prov_client *c, const char *method, const char *target, prov_bytes_fn *fn, void *ctx)
+void prov_client_remote(struct sync_remote *out, struct prov_client *c)
 {
-	return exchange(c, method, target, NULL, fn, ctx);
+	*out = (struct sync_remote){
+		.dial = dial,
+		.ctx = c,
+		.host = STR("localhost"),
+		.path = STR("/git"),
+		.login = arena_fmt(&c->p->arena, "Bearer %s", c->token),
+		.idle = REPLY_NS,
+	};
+	os_assert(out->login.p);
 }
 
 void prov_encode(struct buf *out, struct str value)

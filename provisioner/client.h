@@ -14,6 +14,7 @@
 
 #include "provisioner/estate.h"
 #include "services/control/control.h"
+#include "sync/fetch.h"
 
 #include <jansson.h>
 
@@ -42,10 +43,8 @@ MUST_CHECK int prov_call(json_t **reply, struct prov_client *c, const char *meth
 typedef int prov_line_fn(void *ctx, const json_t *line);
 MUST_CHECK int prov_lines(
 	struct prov_client *c, const char *method, const char *target, prov_line_fn *fn, void *ctx);
-/* The reply's bytes as they come. BLOCKS. */
-typedef int prov_bytes_fn(void *ctx, struct str bytes);
-MUST_CHECK int prov_bytes(struct prov_client *c, const char *method, const char *target,
-	prov_bytes_fn *fn, void *ctx);
+/* All its refs as a git repository; `out` borrows from the client. */
+void prov_client_remote(struct sync_remote *out, struct prov_client *c);
 
 /* "/v1/log?ref=" and the like: appends the value percent-encoded. */
 void prov_encode(struct buf *out, struct str value);

@@ -8,13 +8,16 @@
 #include <fcntl.h>
 #include <git2.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_ROOM 1024
-#define HEAD_ROOM 12 /* of a pack: magic, version, number of objects */
-#define MARK      "[allod]\n\texport = true\n"
-#define REFS_HEAD "# pack-refs with: sorted \n"
+#define PATH_ROOM      1024
+#define HEAD_ROOM      12 /* of a pack: magic, version, number of objects */
+#define MARK           "[allod]\n\texport = true\n"
+#define REFS_HEAD      "# pack-refs with: sorted \n"
+#define REFS_BYTES_MAX (16u << 20)
+#define PACKS_MAX      50 /* then they are made one again */
 
 struct line {
 	struct line *next;
@@ -31,7 +34,9 @@ struct git_dir {
 	char head[HEAD_ROOM];
 	size_t head_n;
 	int err;
+	int lock;          /* the open config */
 	bool empty;        /* a pack without objects: none is written */
+	bool whole;        /* what was there goes */
 	struct line *refs; /* by name */
 };
 
@@ -69,6 +74,11 @@ static int write_file(struct git_dir *g, const char *name, struct str text)
 	close(fd);
 	if (err >= 0 && rename(g->temp, path) < 0)
 		err = os_fail("rename", g->temp);
+	fd = open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (err >= 0 && (fd < 0 || fsync(fd) < 0))
+		err = os_fail("sync", g->path);
+	if (fd >= 0)
+		close(fd);
 	return err;
 }
 
@@ -110,7 +120,63 @@ static int make_dirs(struct git_dir *g)
 	return 0;
 }
 
-int git_dir_begin(struct git_dir **out, const char *path)
+/* Marked first, so that an export cut short may be repeated; and by one at a time. */
+static int lock(struct git_dir *g)
+{
+	const char *path = in_dir(g, "config");
+	int err = 0;
+
+	if (access(path, F_OK) < 0)
+		err = write_file(g, "config",
+			STR("[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = "
+			    "true\n" MARK));
+	if (err < 0)
+		return err;
+	g->lock = open(in_dir(g, "config"), O_RDONLY | O_CLOEXEC);
+	if (g->lock < 0)
+		return os_fail("open", g->room);
+	if (flock(g->lock, LOCK_EX | LOCK_NB) < 0)
+		return err_set(ERR_BUSY, "export: another process is writing %s", g->path);
+	return 0;
+}
+
+/* What a killed one left, as libgit2 names it. */
+static int tidy_packs(struct git_dir *g, unsigned *packs)
+{
+	struct dirent *e;
+	DIR *d = opendir(in_dir(g, "objects/pack"));
+
+	*packs = 0;
+	if (!d)
+		return os_fail("open", g->room);
+	while ((e = readdir(d))) {
+		struct str name = str_of(e->d_name);
+
+		*packs += str_ends(name, STR(".pack"));
+		if (str_starts(name, STR("pack_git2_")) || str_ends(name, STR(".lock")))
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	closedir(d);
+	return 0;
+}
+
+static int prepare(struct git_dir *g)
+{
+	unsigned packs;
+	int err = may_use(g);
+
+	if (err >= 0)
+		err = make_dirs(g);
+	if (err >= 0)
+		err = lock(g);
+	if (err >= 0)
+		err = tidy_packs(g, &packs);
+	if (err >= 0 && packs >= PACKS_MAX)
+		g->whole = true;
+	return err;
+}
+
+int git_dir_begin(struct git_dir **out, const char *path, bool whole)
 {
 	struct git_dir *g;
 	int err, n;
@@ -121,17 +187,15 @@ int git_dir_begin(struct git_dir **out, const char *path)
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return err_set(ERR_NOMEM, "export: out of memory");
+	g->lock = -1;
 	n = snprintf(g->path, sizeof(g->path), "%s", path);
 	if (n <= 0 || n >= (int)sizeof(g->path))
 		err = err_set(ERR_BAD, "export: name of the folder is too long");
+	g->whole = whole;
+	if (err >= 0 && git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1) < 0)
+		err = git_fail(ERR_NOMEM, "export");
 	if (err >= 0)
-		err = may_use(g);
-	if (err >= 0)
-		err = make_dirs(g);
-	if (err >= 0) /* marked first: an export cut short may be repeated */
-		err = write_file(g, "config",
-			STR("[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = "
-			    "true\n" MARK));
+		err = prepare(g);
 	if (err < 0)
 		git_dir_abort(g);
 	else
@@ -142,6 +206,8 @@ int git_dir_begin(struct git_dir **out, const char *path)
 void git_dir_abort(struct git_dir *g)
 {
 	git_indexer_free(g->indexer);
+	if (g->lock >= 0)
+		close(g->lock);
 	for (struct line *l = g->refs, *next; l; l = next) {
 		next = l->next;
 		free(l);
@@ -186,6 +252,106 @@ int git_dir_pack(struct git_dir *g, struct str bytes)
 	return 0;
 }
 
+void git_dir_progress(const struct git_dir *g, uint64_t *done, uint64_t *total)
+{
+	*done = g->progress.received_objects;
+	*total = g->progress.total_objects;
+}
+
+/* ---- refs ---- */
+/* "<id> <name>" */
+static int each_ref(struct str text, store_ref_fn *fn, void *ctx)
+{
+	struct str line, hex, name;
+	struct store_oid id;
+	int err = 0;
+
+	while (text.n > 0 && err >= 0) {
+		str_cut(&line, &text, text, '\n');
+		if (line.n == 0 || line.p[0] == '#' || line.p[0] == '^')
+			continue;
+		if (!str_cut(&hex, &name, line, ' ') || store_oid_parse(&id, hex) < 0 ||
+			ref_name_check(name) < 0)
+			return err_set(ERR_CORRUPT, "its file packed-refs is damaged");
+		err = fn(ctx, name, &id);
+	}
+	return err;
+}
+
+static int read_refs(struct buf *out, const char *path)
+{
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, err = 0;
+	char part[512];
+	ssize_t n;
+
+	if (dir < 0)
+		return os_fail("open", path);
+	fd = openat(dir, "packed-refs", O_RDONLY | O_CLOEXEC);
+	close(dir);
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOENT : os_fail("open packed-refs in", path);
+	while (err >= 0 && (n = read(fd, part, sizeof(part))) != 0) {
+		if (n > 0)
+			buf_add(out, str_n(part, (size_t)n));
+		else if (errno != EINTR)
+			err = os_fail("read packed-refs in", path);
+		if (out->n > REFS_BYTES_MAX)
+			err = err_set(ERR_LIMIT, "%s: its packed-refs is too long", path);
+	}
+	close(fd);
+	return err < 0 ? err : out->err;
+}
+
+int git_dir_refs(const char *path, store_ref_fn *fn, void *ctx)
+{
+	struct buf text;
+	int err;
+
+	buf_init(&text, NULL);
+	err = read_refs(&text, path);
+	if (err >= 0)
+		err = each_ref(buf_str(&text), fn, ctx);
+	buf_free(&text);
+	return err;
+}
+
+int git_dir_had(struct git_dir *g, store_ref_fn *fn, void *ctx)
+{
+	int err = g->whole ? 0 : git_dir_refs(g->path, fn, ctx);
+
+	return err == ERR_NOENT ? 0 : err;
+}
+
+int git_dir_packs(const char *path, git_dir_pack_fn *fn, void *ctx)
+{
+	char *file;
+	struct dirent *e;
+	int err = 0;
+	DIR *d;
+
+	if (asprintf(&file, "%s/objects/pack", path) < 0)
+		return err_set(ERR_NOMEM, "out of memory");
+	d = opendir(file);
+	if (!d)
+		err = os_fail("open", file);
+	free(file);
+	while (err >= 0 && (e = readdir(d))) {
+		struct str name = str_of(e->d_name);
+
+		if (!str_starts(name, STR("pack-")) || !str_ends(name, STR(".pack")))
+			continue;
+		if (asprintf(&file, "%s/objects/pack/%s", path, e->d_name) < 0) {
+			err = err_set(ERR_NOMEM, "out of memory");
+			break;
+		}
+		err = fn(ctx, file);
+		free(file);
+	}
+	if (d)
+		closedir(d);
+	return err;
+}
+
 int git_dir_ref(struct git_dir *g, struct str name, const struct store_oid *id)
 {
 	struct line *l, **at = &g->refs;
@@ -225,7 +391,7 @@ static int write_refs(struct git_dir *g, struct str head)
 	return err;
 }
 
-/* Packs of earlier exports: everything the refs name is in the new one. */
+/* Packs of earlier times: everything the refs name is in the new one. */
 static void drop_old_packs(struct git_dir *g, const char *keep)
 {
 	struct dirent *e;
@@ -262,7 +428,7 @@ int git_dir_end(struct git_dir *g, struct str head)
 	char keep[64] = "nothing";
 	int err = 0;
 
-	if (g->head_n < HEAD_ROOM)
+	if (g->head_n > 0 && g->head_n < HEAD_ROOM)
 		err = err_set(ERR_CORRUPT, "export: the pack ends too early");
 	if (err >= 0 && g->indexer)
 		err = index_pack(g);
@@ -270,7 +436,7 @@ int git_dir_end(struct git_dir *g, struct str head)
 		snprintf(keep, sizeof(keep), "%s", git_indexer_name(g->indexer));
 	if (err >= 0)
 		err = write_refs(g, head);
-	if (err >= 0)
+	if (err >= 0 && g->whole && g->head_n > 0)
 		drop_old_packs(g, keep);
 	git_dir_abort(g);
 	return err;

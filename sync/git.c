@@ -99,30 +99,42 @@ static struct str own_path(struct str path, struct str user)
 	return str_eq(str_sub(repo, 0, repo.n - 4), user) ? rest : STR_NONE;
 }
 
-static void handle(struct http_x *x, void *ctx)
+static void route(struct git_repo *r, struct str rest)
 {
-	const struct git_config *cfg = ctx;
-	struct id_login who;
-	struct git_repo r = { .store = cfg->store, .x = x };
-	struct str rest;
+	struct http_x *x = r->x;
 	bool known = false;
 
 	http_header(x, "Cache-Control", STR("no-cache, max-age=0, must-revalidate"));
-	if (log_in(&who, cfg, x) < 0)
-		return;
-	r.user = str_of(who.user);
-	rest = own_path(x->path, r.user);
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		if (!rest.p || !str_eq(rest, str_of(routes[i].path)))
 			continue;
 		known = true;
 		if (!str_eq(x->method, str_of(routes[i].method)))
 			continue;
-		routes[i].handle(&r);
+		routes[i].handle(r);
 		return;
 	}
 	http_reply_text(x, known ? 405 : 404,
 		known ? "not with this method\n" : "you have no such repository here\n");
+}
+
+static void handle(struct http_x *x, void *ctx)
+{
+	const struct git_config *cfg = ctx;
+	struct id_login who;
+	struct git_repo r = { .store = cfg->store, .x = x };
+
+	if (log_in(&who, cfg, x) < 0)
+		return;
+	r.user = str_of(who.user);
+	route(&r, own_path(x->path, r.user));
+}
+
+void git_answer(struct http_x *x, struct store *s, struct str rest)
+{
+	struct git_repo r = { .store = s, .x = x };
+
+	route(&r, rest);
 }
 
 void git_serve(const struct git_config *cfg, struct os_stream *s)

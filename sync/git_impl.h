@@ -19,7 +19,7 @@ void git_body_end(struct git_body *b);
 struct git_repo {
 	struct store *store;
 	struct http_x *x;
-	struct str user; /* whose repository it is */
+	struct str user; /* whose repository it is; STR_NONE: all refs, for the machinery */
 };
 void git_advertise(struct git_repo *r); /* BLOCKS */
 void git_upload(struct git_repo *r);    /* BLOCKS */

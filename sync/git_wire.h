@@ -16,9 +16,10 @@
 
 #include "store/store.h"
 
+#define GIT_AGENT         "allod/0.1"
 #define PKT_LINE_MAX      1024  /* bytes of one line of a request */
 #define PKT_DATA_MAX      65516 /* bytes of one packet */
-#define GIT_WANTS_MAX     256
+#define GIT_WANTS_MAX     4096  /* and refs of a repository */
 #define GIT_HAVES_MAX     16384 /* more are not looked at */
 #define GIT_SHALLOWS_MAX  4096
 #define GIT_PREFIXES_MAX  32
@@ -37,6 +38,8 @@ struct pkt_reader {
 /* The next packet, its bytes taken off the front of *in; ERR_AGAIN when all were taken and it is
  * not whole yet; ERR_BAD, ERR_LIMIT. */
 MUST_CHECK int pkt_next(struct pkt *out, struct pkt_reader *r, struct str *in);
+/* The number a packet begins with. */
+MUST_CHECK int pkt_length(size_t *out, const char hex[static 4]);
 /* True between two packets. */
 bool pkt_at_rest(const struct pkt_reader *r);
 /* "0009hello" */
@@ -70,6 +73,29 @@ void git_ask_free(struct git_ask *q);
 MUST_CHECK int git_ask_take(struct git_ask *q, const struct pkt *p);
 /* Does ls-refs ask for this ref? */
 bool git_ask_prefix(const struct git_ask *q, struct str ref);
+
+/* ---- the client's side: what a server answers ---- */
+enum git_said {
+	GIT_SAID_LINE,     /* without its newline; cut after PKT_LINE_MAX bytes */
+	GIT_SAID_DELIM,    /* the next section */
+	GIT_SAID_FLUSH,    /* the end */
+	GIT_SAID_PACK,     /* bytes of the pack, after the line "packfile" */
+	GIT_SAID_PROGRESS, /* words for a person */
+};
+struct git_reply { /* starts as { 0 } */
+	char head[4], room[PKT_LINE_MAX];
+	size_t head_n, n, left; /* left: bytes of the packet still to come */
+	int band;               /* of the packet, when known */
+	bool open, in_pack;
+};
+/*
+ * The next event, its bytes taken off the front of *in; *data is borrowed from there or from the
+ * reply. ERR_AGAIN when all were taken; ERR_BAD; ERR_IO with what the other side complains of.
+ */
+MUST_CHECK int git_reply_next(
+	enum git_said *what, struct str *data, struct git_reply *r, struct str *in);
+/* True between two packets. */
+bool git_reply_at_rest(const struct git_reply *r);
 
 /* "version=2" somewhere in the Git-Protocol header: 2, else 0. */
 int git_version(struct str header);

@@ -5,7 +5,7 @@
 
 #define PKT_TEXT_MAX 640 /* of one line of ours */
 
-static int hex4(size_t *out, const char *p)
+int pkt_length(size_t *out, const char p[static 4])
 {
 	*out = 0;
 	for (int i = 0; i < 4; i++) {
@@ -48,7 +48,7 @@ int pkt_next(struct pkt *out, struct pkt_reader *r, struct str *in)
 		take(r, in, 4);
 	if (r->n < 4)
 		return ERR_AGAIN;
-	err = hex4(&len, r->room);
+	err = pkt_length(&len, r->room);
 	if (err < 0)
 		return err;
 	if (len == 3)

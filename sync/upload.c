@@ -10,8 +10,7 @@
 
 #include <stdlib.h>
 
-#define AGENT         "allod/0.1"
-#define REFS_MAX      1000
+#define REFS_MAX      GIT_WANTS_MAX
 #define RESULT_TYPE   "application/x-git-upload-pack-result"
 #define OBJECT_COST   (2 * 24) /* bytes of free memory a planned object needs */
 #define OBJECTS_LEAST 20000
@@ -19,7 +18,7 @@
 static const char capabilities[] =
 	"multi_ack multi_ack_detailed no-done side-band side-band-64k thin-pack ofs-delta shallow "
 	"deepen-relative no-progress include-tag allow-tip-sha1-in-want "
-	"allow-reachable-sha1-in-want object-format=sha1 agent=" AGENT;
+	"allow-reachable-sha1-in-want object-format=sha1 agent=" GIT_AGENT;
 
 /* ---- refs ---- */
 struct ref {
@@ -39,8 +38,10 @@ static int add_ref(void *ctx, struct str name, const struct store_oid *id)
 {
 	struct refs *v = ctx;
 
-	if (!git_ref_visible(v->r->user, name) || v->n == REFS_MAX)
+	if (v->r->user.p && !git_ref_visible(v->r->user, name))
 		return 0;
+	if (v->n == REFS_MAX)
+		return err_set(ERR_LIMIT, "git: more than %d refs", REFS_MAX);
 	v->p[v->n] = (struct ref){ arena_dup(&v->r->x->arena, name), *id };
 	if (!v->p[v->n].name.p)
 		return err_set(ERR_LIMIT, "git: too many refs");
@@ -54,8 +55,9 @@ static int load_refs(struct refs *v, struct git_repo *r)
 {
 	struct arena *a = &r->x->arena;
 
-	*v = (struct refs){ .r = r };
-	v->head = arena_fmt(a, "refs/heads/%.*s", STR_ARG(r->user));
+	*v = (struct refs){ .r = r, .head = STR("HEAD") /* what no ref is called */ };
+	if (r->user.p)
+		v->head = arena_fmt(a, "refs/heads/%.*s", STR_ARG(r->user));
 	v->p = arena_alloc(a, REFS_MAX * sizeof(*v->p));
 	v->ids = arena_alloc(a, REFS_MAX * sizeof(*v->ids));
 	if (!v->head.p || !v->p || !v->ids)
@@ -113,7 +115,7 @@ void git_advertise(struct git_repo *r)
 	buf_init(&b, &r->x->arena);
 	if (git_version(http_get(r->x, "Git-Protocol")) == 2) {
 		pkt_line(&b, "version 2\n");
-		pkt_line(&b, "agent=" AGENT "\n");
+		pkt_line(&b, "agent=" GIT_AGENT "\n");
 		pkt_line(&b, "ls-refs=unborn\n");
 		pkt_line(&b, "fetch=shallow\n");
 		pkt_line(&b, "object-format=sha1\n");
@@ -135,13 +137,13 @@ static void list_refs(struct git_repo *r, const struct git_ask *q, const struct 
 	char hex[STORE_HEX];
 	struct buf b;
 
-	buf_init(&b, &r->x->arena);
+	buf_init(&b, NULL);
 	if (head && v->tip && q->symrefs)
 		pkt_line(&b, "%s HEAD symref-target:%.*s\n", store_oid_hex(hex, &v->tip->id),
 			STR_ARG(v->head));
 	else if (head && v->tip)
 		pkt_line(&b, "%s HEAD\n", store_oid_hex(hex, &v->tip->id));
-	else if (head && q->unborn)
+	else if (head && q->unborn && r->user.p)
 		pkt_line(&b, "unborn HEAD symref-target:%.*s\n", STR_ARG(v->head));
 	for (size_t i = 0; i < v->n; i++)
 		if (git_ask_prefix(q, v->p[i].name))
@@ -149,6 +151,7 @@ static void list_refs(struct git_repo *r, const struct git_ask *q, const struct 
 				STR_ARG(v->p[i].name));
 	buf_addz(&b, "0000");
 	reply(r->x, RESULT_TYPE, &b);
+	buf_free(&b);
 }
 
 /* ---- a fetch ---- */

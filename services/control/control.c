@@ -2,8 +2,14 @@
 #include "services/control/control_impl.h"
 #include "os/crypto.h"
 #include "os/log.h"
+#include "sync/git.h"
 
 #define HANDSHAKE_NS (10 * OS_SEC)
+
+static void git(struct control *c, struct http_x *x, struct str rest)
+{
+	git_answer(x, c->cfg.store, rest);
+}
 
 static const struct control_route routes[] = {
 	{ "GET", "/v1/status", false, control_status },
@@ -12,7 +18,8 @@ static const struct control_route routes[] = {
 	{ "GET", "/v1/log", false, control_log },
 	{ "GET", "/v1/show", false, control_show },
 	{ "POST", "/v1/verify", false, control_verify },
-	{ "GET", "/v1/pack", false, control_pack },
+	{ "GET", "/git/", true, git },
+	{ "POST", "/git/", true, git },
 	{ "GET", "/v1/users", false, control_users },
 	{ "POST", "/v1/users", false, control_users },
 	{ "GET", "/v1/users/", true, control_user },

@@ -13,7 +13,8 @@
  *	GET  /v1/log?ref=&path=&from=&limit=       one line a commit, newest first
  *	GET  /v1/show?commit=                      the commit, then one line a changed file
  *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
- *	GET  /v1/pack?prefix=refs/heads/           a git pack of all it reaches
+ *	GET  /git/info/refs?service=git-upload-pack    all refs as one git repository (sync/git.h):
+ *	POST /git/git-upload-pack                      clone and fetch
  *	GET  /v1/users                             {users: [{user, name}]}
  *	POST /v1/users                             {user, name} -> the same
  *	GET  /v1/users/<user>/app-passwords        {passwords: [{client, created}]}

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Verify and pack. The check runs in a fiber of its own, so that a slow peer does not hold it up in
+ * Verify. The check runs in a fiber of its own, so that a slow peer does not hold it up in
  * the middle of the store; the request's fiber tells how far it is.
  */
 #include "os/log.h"
 #include "services/control/control_impl.h"
-#include "store/exchange.h"
 #include "store/keep.h"
 
 #define TELL_NS        (500 * OS_MS)
@@ -144,27 +143,4 @@ void control_verify(struct control *c, struct http_x *x, struct str rest)
 				"mismatches", (json_int_t)k->v.mismatches));
 	control_lines_end(x, err);
 	check_free(k);
-}
-
-static int send_part(void *ctx, struct str bytes)
-{
-	return http_send(ctx, bytes);
-}
-
-void control_pack(struct control *c, struct http_x *x, struct str rest)
-{
-	struct str prefix = control_param(x, "prefix");
-	int err;
-
-	(void)rest;
-	if (!prefix.p)
-		prefix = STR("refs/heads/");
-	http_header(x, "Content-Type", STR("application/x-git-pack"));
-	http_begin(x, 200, HTTP_CHUNKED);
-	err = store_pack(c->cfg.store, prefix, send_part, x);
-	/* A pack that ends early has no trailer: git and our own reader refuse it. */
-	if (err < 0)
-		os_log(OS_WARN, "svc=control event=pack why=\"%s\"", err_text(err));
-	else if (http_end(x) < 0)
-		os_log(OS_INFO, "svc=control event=pack why=\"the peer is gone\"");
 }

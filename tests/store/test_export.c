@@ -22,7 +22,7 @@ static int ref_to_dir(void *ctx, struct str ref, const struct store_oid *commit)
 static int export_to(struct store *s, const char *path)
 {
 	struct git_dir *g;
-	int err = git_dir_begin(&g, path);
+	int err = git_dir_begin(&g, path, true);
 
 	if (err < 0)
 		return err;
@@ -111,11 +111,11 @@ static int exports(void *p)
 	sh("mkdir other && touch other/precious", "");
 	snprintf(path, sizeof(path), "%s/other", dir);
 	struct git_dir *g;
-	cr_expect_eq(git_dir_begin(&g, path), ERR_EXIST);
+	cr_expect_eq(git_dir_begin(&g, path, false), ERR_EXIST);
 	sh("ls other", "precious\n");
 	/* A pack cut short is refused and changes no ref. */
 	snprintf(path, sizeof(path), "%s/out.git", dir);
-	OK(git_dir_begin(&g, path));
+	OK(git_dir_begin(&g, path, false));
 	OK(git_dir_pack(g, str_n("PACK\0\0\0\2\0\0\0\5rest", 16)));
 	cr_expect_lt(git_dir_end(g, BRANCH), 0);
 	sh("git -C out.git show b:m/c/2/44", "text 44\n");

@@ -141,6 +141,14 @@ void os_mac(uint8_t out[static OS_MAC_BYTES], struct str key, struct str s)
 		out, OS_MAC_BYTES, (const uint8_t *)s.p, s.n, (const uint8_t *)key.p, key.n);
 }
 
+uint64_t os_siphash(const uint8_t key[static 16], struct str s)
+{
+	uint64_t h;
+
+	crypto_shorthash((uint8_t *)&h, (const uint8_t *)s.p, s.n, key);
+	return h;
+}
+
 void os_base64(struct buf *b, struct str s)
 {
 	char room[65];

@@ -18,6 +18,9 @@ void os_hmac_sha256(uint8_t out[static OS_SHA256_BYTES], struct str key, struct 
 void os_mac(uint8_t out[static OS_MAC_BYTES], struct str key,
 	struct str s); /* keyed BLAKE2b, key 16..64 bytes */
 
+/* A quick checksum that nobody makes without the key: SipHash-2-4, key 16 bytes. */
+uint64_t os_siphash(const uint8_t key[static 16], struct str s);
+
 /* Encoders append to `b` (sticky error there). Decoders: ERR_BAD; whole input, padding required, no
  * spaces. */
 void os_base64(struct buf *b, struct str s);

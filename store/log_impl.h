@@ -6,45 +6,48 @@
  * The disk behind the two superblocks is cut into units of equal size. A unit is free, a part of
  * the log, or belongs to an extent of the index. A unit of the log begins with one block:
  *	magic, store uuid, generation (counts up by one per unit entered), `prev` (the check of the
- *	group before it), `next` (the unit the log will go on in, chosen now), checksum
+ *	part before it), `next` (the unit the log will go on in, chosen now), checksum
  * then groups follow, each of one or more parts, each part from a block's start, padded to one:
- *	magic, flags (more parts follow), sequence, part number, payload bytes, records,
- *	`prev` (the check of the part before it), `check`: keyed hash (key: the store's uuid) of the
- *	unit's generation, the offset, the fields above and the payload
- * so a stale frame never replays: it can't be the successor of what stands before it. A part lies in
- * one unit; when it does not fit, the log goes on in `next`. All parts of a group carry its sequence
- * number, and only the last one makes them count. Nothing acknowledged is ever overwritten.
+ *	magic, flags (more parts follow), the unit's generation, the offset, `prev` (the check of
+ *	the part before it), the sequence numbers of the group and of the group before it, part
+ *	number, payload bytes, records, first ordinal; and the `check` of all that and the payload:
+ *	a hash under the store's uuid
+ * so a stale frame never replays: it can't be the successor of what stands before it. A part lies
+ * in one unit; when it does not fit, the log goes on in `next`, and a part without payload ends
+ * the unit (whatever lay there before is gone for good). Only the last part of a group makes its
+ * parts count. Nothing acknowledged is ever overwritten.
  *
- * Records in a payload, each with its kind in front:
+ * Records in a payload, each with its kind and length in front; object, big and frame also with a
+ * crc, so that one can be read alone:
  *	object   id, type, size, then a zlib stream: with git's pack header in front, a pack entry
  *	big      id, type, size, content id: its bytes are frames
  *	frame    content id, number, adler32, raw deflate ending in a full flush (frame.c)
  *	put/del  table, key, value: refs, ref records, local records, and rows as redo only
  *	mark     a checkpoint (all of KV_SYS and KV_LOCAL put once more) begins / is complete
- * Objects and frames are numbered within their unit (ordinal), for the sweep's bitmaps.
+ * Objects, bigs and frames are numbered within their unit (ordinal), for the sweep's bitmaps.
  *
  *	err = log_begin(l, seq);                         one writer, the turn's holder
  *	err = log_object(&place, l, &oid, OBJ_BLOB, size, zlib_stream);
  *	err = log_put(l, KV_SYS, key, value); ...        parts go to disk as the buffer fills
  *	err = log_commit(l);                             one flush: durable. (instead: log_abort(l))
  *
- *	err = log_read(&record, l, &place);              borrowed until the next log_ call
+ *	err = log_read(&record, l, &place, room);        its bytes are in room
  *
  * A failed write or flush is never tried again: the log refuses everything after it.
  */
 #ifndef STORE_LOG_IMPL_H
 #define STORE_LOG_IMPL_H
 
-#include "os/disk.h"
 #include "store/kv_impl.h"
 #include "store/store.h"
 
 #define LOG_BLOCK      OS_SECTOR_BYTES
 #define LOG_RECORD_MAX (96 * 1024) /* larger objects are kept in frames, whatever their type */
 #define LOG_PART_BYTES (256 * 1024)
+#define LOG_UNIT_LEAST (128 * 1024)
 #define LOG_UNIT_NONE  UINT32_MAX
 
-struct place {                /* of an object or frame */
+struct place {                /* of an object, big or frame */
 	uint32_t unit, at, n; /* n: bytes of the whole record */
 	uint32_t ordinal;
 };
@@ -57,13 +60,16 @@ struct log_pos {
 	uint64_t generation, seq, check;
 	uint32_t unit, at, ordinal;
 };
+#define LOG_POS_BYTES 36
+void log_pos_pack(char out[static LOG_POS_BYTES], const struct log_pos *p);
+MUST_CHECK int log_pos_parse(struct log_pos *out, struct str in);
 
 enum unit_state { UNIT_FREE, UNIT_LOG, UNIT_INDEX };
 struct unit {
 	uint8_t state;
-	uint64_t generation; /* UNIT_LOG */
+	uint64_t generation; /* UNIT_LOG; 0: kept for the log to go on in */
 	uint32_t records,
-		dead; /* objects and frames in it; how many of them are known to be dead */
+		dead; /* objects, bigs and frames in it; how many of them are known to be dead */
 };
 
 struct log;
@@ -72,12 +78,13 @@ struct log_geometry {
 	uint64_t base; /* byte offset of unit 0 */
 	uint32_t unit_bytes, units;
 };
-/* The first unit of an empty log; not yet durable. BLOCKS. */
+/* The first unit, 0, of an empty log; not yet durable. BLOCKS. */
 MUST_CHECK int log_format(struct log_pos *out, struct os_disk *d, const struct log_geometry *g);
-/* `units` is the table as the index knows it, owned by the caller and kept up to date by the log. */
+/* `units` is the table as the index knows it, owned by the caller and kept up to date by the log.
+ * BLOCKS. */
 MUST_CHECK int log_open(struct log **out, struct os_disk *d, const struct log_geometry *g,
 	struct unit *units, const struct log_pos *at);
-void log_close(struct log *l);
+void log_close(struct log *l); /* NULL is fine */
 /* Where the next group goes; everything before it is durable. */
 void log_tell(struct log_pos *out, const struct log *l);
 
@@ -98,16 +105,22 @@ struct log_record {
 typedef int log_record_fn(void *ctx, uint64_t seq, const struct log_record *r);
 typedef int log_group_fn(void *ctx, uint64_t seq, const struct log_pos *after);
 /*
- * From log_open's position on: every record of every whole group, then `group` once for it. A bad
- * tail is cut: the log goes on there. ERR_CORRUPT: a bad group with a valid later one behind it;
- * the sentence says where; the log is then read-only. BLOCKS.
+ * From log_open's position on: every record of every whole group, then `group` once for it (may be
+ * NULL). A bad tail is cut: the log goes on there. ERR_CORRUPT: a bad group with a valid later one
+ * behind it; the sentence says where; the log is then read-only. The functions may log_read, but
+ * not write. BLOCKS.
  */
 MUST_CHECK int log_replay(struct log *l, log_record_fn *record, log_group_fn *group, void *ctx);
-/* The records of one unit, in order, as far as its parts are sound; ERR_CORRUPT says where not.
- * For sweep, verify and a rebuild of the index. BLOCKS. */
+/* The durable records of one unit, in order; of the newest as far as it goes. ERR_CORRUPT says
+ * where parts are not sound. For sweep, verify and a rebuild of the index. BLOCKS. */
 MUST_CHECK int log_unit_scan(struct log *l, uint32_t unit, log_record_fn *record, void *ctx);
+/* Where a unit's records begin, as its first block says; for a rebuild, which knows no table.
+ * ERR_NOENT: no unit of this log. BLOCKS. */
+MUST_CHECK int log_unit_start(
+	struct log_pos *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit);
 
 /* ---- writing ---- */
+/* `seq` is over every one before it. */
 MUST_CHECK int log_begin(struct log *l, uint64_t seq);
 MUST_CHECK int log_object(struct place *out, struct log *l, const struct store_oid *id, int type,
 	uint64_t size, struct str zlib_stream);
@@ -118,13 +131,17 @@ MUST_CHECK int log_frame(
 MUST_CHECK int log_put(struct log *l, enum kv_table t, struct str key, struct str value);
 MUST_CHECK int log_del(struct log *l, enum kv_table t, struct str key);
 MUST_CHECK int log_mark(struct log *l, bool ends);
-/* ERR_IO: what became of the group is known after reopening. BLOCKS. */
+/* ERR_IO: what became of the group is known after reopening. Any other error: abort it. BLOCKS. */
 MUST_CHECK int log_commit(struct log *l);
-void log_abort(struct log *l);
+void log_abort(struct log *l); /* also after a failed commit; none begun is fine */
 
 /* ---- reading ---- */
-/* ERR_IO, ERR_CORRUPT with the object and the place. Does not switch fibers. */
-MUST_CHECK int log_read(struct log_record *out, struct log *l, const struct place *p);
+/*
+ * The record at `p` into `room` of p->n bytes, where `out` points into. ERR_IO, ERR_CORRUPT with
+ * the place. Does not switch fibers. Records of the group being written are not there yet.
+ */
+MUST_CHECK int log_read(
+	struct log_record *out, struct log *l, const struct place *p, uint8_t *room);
 
 /* ---- units ---- */
 /* A run of free units for the index; marked at once. ERR_NOSPACE. */

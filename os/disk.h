@@ -19,11 +19,19 @@ struct os_disk_ops {
 	/* When it returns 0, every write completed before the call is on stable storage. BLOCKS. */
 	int (*flush)(struct os_disk *);
 	/*
-	 * Read-only view of [offset, offset+n), kept coherent with write(); pages come and go
-	 * behind it. Page-aligned. NULL when this kind of disk cannot (see store/lmdb_shim.h).
+	 * Any place and size inside the disk, without letting another fiber run; what the machine
+	 * keeps of it in memory is copied from there. 0, ERR_IO, ERR_NOMEM.
 	 */
-	void *(*map)(struct os_disk *, uint64_t offset, uint64_t n);
-	void (*unmap)(struct os_disk *, void *at, uint64_t n);
+	int (*read_now)(struct os_disk *, uint64_t offset, void *p, size_t n);
+	/*
+	 * Read-only view put together of parts of the disk: `n` bytes of addresses, without memory
+	 * behind them (ERR_NOMEM); then [offset, offset + n) shown at `at` inside them, kept
+	 * coherent with write(); pages come and go behind it. All multiples of 4096. A touch that
+	 * the device can't serve panics. NULL: this kind of disk can't.
+	 */
+	int (*map_reserve)(void **at, struct os_disk *, uint64_t n);
+	int (*map_at)(struct os_disk *, void *at, uint64_t offset, uint64_t n);
+	void (*map_release)(struct os_disk *, void *at, uint64_t n);
 	void (*close)(struct os_disk *);
 };
 struct os_disk {
@@ -40,6 +48,7 @@ MUST_CHECK int os_disk_open(struct os_disk **out, unsigned index);
 MUST_CHECK int os_disk_file(struct os_disk **out, const char *path, uint64_t size_bytes);
 
 MUST_CHECK int os_disk_read(struct os_disk *d, uint64_t offset, void *p, size_t n);
+MUST_CHECK int os_disk_read_now(struct os_disk *d, uint64_t offset, void *p, size_t n);
 MUST_CHECK int os_disk_write(struct os_disk *d, uint64_t offset, const void *p, size_t n);
 MUST_CHECK int os_disk_flush(struct os_disk *d);
 void os_disk_close(struct os_disk *d);

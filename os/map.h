@@ -32,6 +32,12 @@ MUST_CHECK int os_map_reserve(void **at, uint64_t n);
  * outside the disk, ERR_EXIST when something is attached there, ERR_LIMIT past OS_MAP_EXTENTS.
  */
 MUST_CHECK int os_map_attach(void *at, unsigned disk, uint64_t offset, uint64_t n);
+/*
+ * Copies from attached extents to ordinary memory: as reading them, but a read error of the device
+ * is returned as ERR_IO, no memory for a page as ERR_NOMEM, and a place without an extent as
+ * ERR_BAD.
+ */
+MUST_CHECK int os_map_read(const void *at, void *p, size_t n);
 /* Detach everything in a reserved range and give the range back. */
 void os_map_release(void *at, uint64_t n);
 

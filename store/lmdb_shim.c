@@ -24,7 +24,7 @@ int lmdb_disk_add(struct lmdb_disk **out, char path[static LMDB_DISK_PATH], stru
 {
 	int i = 0;
 
-	if (!d->ops->map)
+	if (!d->ops->map_reserve)
 		return err_set(ERR_UNSUPPORTED, "store: this kind of disk can't be mapped");
 	while (i < LMDB_DISK_MAX && disks[i])
 		i++;
@@ -228,13 +228,18 @@ void *store_lmdb_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off
 		errno = EINVAL;
 		return MAP_FAILED;
 	}
-	maps[i].l = l;
-	maps[i].at = l->d->ops->map(l->d, l->offset, n);
-	if (!maps[i].at) {
+	if (l->d->ops->map_reserve(&at, l->d, n) < 0) {
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	return maps[i].at;
+	if (l->d->ops->map_at(l->d, at, l->offset, n) < 0) {
+		l->d->ops->map_release(l->d, at, n);
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	maps[i].l = l;
+	maps[i].at = at;
+	return at;
 }
 
 int store_lmdb_munmap(void *at, size_t n)
@@ -242,7 +247,7 @@ int store_lmdb_munmap(void *at, size_t n)
 	for (int i = 0; i < LMDB_DISK_MAX; i++) {
 		if (maps[i].at != at)
 			continue;
-		maps[i].l->d->ops->unmap(maps[i].l->d, at, n);
+		maps[i].l->d->ops->map_release(maps[i].l->d, at, n);
 		maps[i].at = NULL;
 		return 0;
 	}

@@ -2,6 +2,7 @@
 #include "tests/fake/tape.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct fake_write {
 	struct fake_write *next;
@@ -23,16 +24,21 @@ static struct fake_disk *fake_of(struct os_disk *d)
 	return (struct fake_disk *)d;
 }
 
-static int turn(struct fake_disk *f, bool is_read)
+static int fails(struct fake_disk *f, bool is_read)
 {
-	if (!f->eager && os_self())
-		os_yield();
 	if (f->fail_after && (!is_read || f->fails_reads)) {
 		if (f->fail_after == 1)
 			return err_set(ERR_IO, "fake disk: told to fail");
 		f->fail_after--;
 	}
 	return 0;
+}
+
+static int turn(struct fake_disk *f, bool is_read)
+{
+	if (!f->eager && os_self())
+		os_yield();
+	return fails(f, is_read);
 }
 
 static int fake_read(struct os_disk *d, uint64_t at, void *p, size_t n)
@@ -111,17 +117,38 @@ static int fake_flush(struct os_disk *d)
 	return 0;
 }
 
-static void *fake_map(struct os_disk *d, uint64_t at, uint64_t n)
+static int fake_read_now(struct os_disk *d, uint64_t at, void *p, size_t n)
 {
-	(void)n;
-	return fake_of(d)->live + at;
+	struct fake_disk *f = fake_of(d);
+	int err = fails(f, true);
+
+	if (err >= 0)
+		memcpy(p, f->live + at, n);
+	return err;
 }
 
-static void fake_unmap(struct os_disk *d, void *at, uint64_t n)
+static int fake_map_reserve(void **at, struct os_disk *d, uint64_t n)
 {
 	(void)d;
-	(void)at;
-	(void)n;
+	*at = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	os_assert(*at != MAP_FAILED);
+	return 0;
+}
+
+static int fake_map_at(struct os_disk *d, void *at, uint64_t offset, uint64_t n)
+{
+	/* Writable, so that tests may flip bits in it. */
+	void *got = mmap(at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fake_of(d)->live_fd,
+		(off_t)offset);
+
+	os_assert(got == at);
+	return 0;
+}
+
+static void fake_map_release(struct os_disk *d, void *at, uint64_t n)
+{
+	(void)d;
+	munmap(at, n);
 }
 
 static void fake_close(struct os_disk *d)
@@ -129,17 +156,19 @@ static void fake_close(struct os_disk *d)
 	struct fake_disk *f = fake_of(d);
 	settle(f, UINT64_MAX, false);
 	munmap(f->live, f->d.size_bytes);
+	close(f->live_fd);
 	munmap(f->durable, f->d.size_bytes);
 	free(f);
 }
 
-static const struct os_disk_ops ops = { fake_read, fake_write, fake_flush, fake_map, fake_unmap,
-	fake_close };
+static const struct os_disk_ops ops = { fake_read, fake_write, fake_flush, fake_read_now,
+	fake_map_reserve, fake_map_at, fake_map_release, fake_close };
 
-static uint8_t *zeroes(uint64_t bytes)
+/* fd -1: private memory. */
+static uint8_t *zeroes(uint64_t bytes, int fd)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
 	os_assert(p != MAP_FAILED);
 	return p;
 }
@@ -150,8 +179,10 @@ struct fake_disk *fake_disk_new(uint64_t bytes)
 	os_assert(f);
 	f->d.ops = &ops;
 	f->d.size_bytes = bytes;
-	f->live = zeroes(bytes);
-	f->durable = zeroes(bytes);
+	f->live_fd = memfd_create("fake disk", MFD_CLOEXEC);
+	os_assert(f->live_fd >= 0 && ftruncate(f->live_fd, (off_t)bytes) == 0);
+	f->live = zeroes(bytes, f->live_fd);
+	f->durable = zeroes(bytes, -1);
 	f->pending_end = &f->pending;
 	return f;
 }

@@ -21,6 +21,7 @@ struct fake_disk {
 	struct os_disk d;
 	uint8_t *live;    /* what reads and maps show */
 	uint8_t *durable; /* what was flushed */
+	int live_fd;      /* the file behind `live` */
 	struct fake_write *pending, **pending_end;
 	uint64_t reads, writes, flushes, serial;
 	/* Knobs. */

@@ -29,18 +29,25 @@ static int round_trip(void *arg)
 {
 	static char in[4096], out[4096];
 	struct os_disk *d = arg;
+	void *at;
 	const char *map;
 
 	memset(in, 'x', sizeof(in));
-	map = d->ops->map(d, 0, SIZE);
-	cr_assert_not_null(map);
+	cr_assert_eq(d->ops->map_reserve(&at, d, 1ull << 30), 0);
+	map = at;
+	/* In another order than on the disk, the second later. */
+	cr_assert_eq(d->ops->map_at(d, at, 65536, 65536), 0);
+	cr_assert_eq(d->ops->map_at(d, (char *)at + 65536, 0, 65536), 0);
+	map += 65536;
 	cr_expect_eq(map[8192], 0);
 	cr_expect_eq(os_disk_write(d, 8192, in, sizeof(in)), 0);
 	cr_expect(memcmp(map + 8192, in, sizeof(in)) == 0, "the map is coherent with writes");
 	cr_expect_eq(os_disk_flush(d), 0);
 	cr_expect_eq(os_disk_read(d, 8192, out, sizeof(out)), 0);
 	cr_expect(memcmp(in, out, sizeof(in)) == 0);
-	d->ops->unmap(d, (void *)(uintptr_t)map, SIZE);
+	cr_expect_eq(os_disk_read_now(d, 8192 - 3, out, 10), 0);
+	cr_expect(memcmp(out, "\0\0\0xxxxxxx", 10) == 0, "any alignment");
+	d->ops->map_release(d, at, 1ull << 30);
 	return 7;
 }
 
@@ -62,6 +69,9 @@ Test(disk, a_file_is_a_disk)
 		cr_expect_eq(os_disk_read(d, bad[i].offset, room, bad[i].n), ERR_BAD);
 		cr_expect_eq(os_disk_write(d, bad[i].offset, room, bad[i].n), ERR_BAD);
 	}
+	cr_expect_eq(os_disk_read_now(d, SIZE - 2, room, 2), 0);
+	cr_expect_eq(os_disk_read_now(d, SIZE - 2, room, 3), ERR_BAD);
+	cr_expect_eq(os_disk_read_now(d, UINT64_MAX, room, 2), ERR_BAD);
 	cr_expect_eq(os_run(round_trip, d), 7);
 	cr_expect_eq(os_disk_flush(d), 0, "also outside of fibers");
 	/* Catches a missing lock: two services on one disk would destroy it. */

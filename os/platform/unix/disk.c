@@ -67,14 +67,26 @@ static int file_flush(struct os_disk *d)
 	return failed ? err_set(ERR_IO, "disk: flush: %s", strerror(-failed)) : 0;
 }
 
-static void *file_map(struct os_disk *d, uint64_t offset, uint64_t n)
+static int file_map_reserve(void **out, struct os_disk *d, uint64_t n)
 {
-	void *at = mmap(NULL, n, PROT_READ, MAP_SHARED, fd_of(d), (off_t)offset);
+	void *at = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return at == MAP_FAILED ? NULL : at;
+	(void)d;
+	if (at == MAP_FAILED)
+		return err_set(ERR_NOMEM, "disk: no addresses for a map of %llu bytes",
+			(unsigned long long)n);
+	*out = at;
+	return 0;
 }
 
-static void file_unmap(struct os_disk *d, void *at, uint64_t n)
+static int file_map_at(struct os_disk *d, void *at, uint64_t offset, uint64_t n)
+{
+	if (mmap(at, n, PROT_READ, MAP_SHARED | MAP_FIXED, fd_of(d), (off_t)offset) == MAP_FAILED)
+		return err_set(ERR_NOMEM, "disk: can't be mapped: %s", strerror(errno));
+	return 0;
+}
+
+static void file_map_release(struct os_disk *d, void *at, uint64_t n)
 {
 	(void)d;
 	munmap(at, n);
@@ -90,8 +102,10 @@ static const struct os_disk_ops ops = {
 	.read = file_read,
 	.write = file_write,
 	.flush = file_flush,
-	.map = file_map,
-	.unmap = file_unmap,
+	.read_now = file_read, /* the host's page cache */
+	.map_reserve = file_map_reserve,
+	.map_at = file_map_at,
+	.map_release = file_map_release,
 	.close = file_close,
 };
 

@@ -8,6 +8,7 @@
 struct blk {
 	struct os_disk d;
 	unsigned index;
+	void *whole; /* the disk as a map, for read_now; NULL until used */
 };
 
 struct job {
@@ -69,37 +70,97 @@ static int blk_flush(struct os_disk *d)
 	return run(d, PLAT_BLK_FLUSH, 0, NULL, 0);
 }
 
-static void *blk_map(struct os_disk *d, uint64_t offset, uint64_t n)
+static uint64_t whole_bytes(const struct blk *b)
 {
-	uint64_t len = (n + OS_MAP_PAGE - 1) / OS_MAP_PAGE * OS_MAP_PAGE;
-	void *at;
-
-	if (os_map_reserve(&at, len) < 0)
-		return NULL;
-	if (os_map_attach(at, ((struct blk *)d)->index, offset, len) < 0) {
-		os_map_release(at, len);
-		return NULL;
-	}
-	return at;
+	return b->d.size_bytes & -(uint64_t)OS_MAP_PAGE;
 }
 
-static void blk_unmap(struct os_disk *d, void *at, uint64_t n)
+static int map_whole(struct blk *b)
+{
+	void *at;
+	int err = os_map_reserve(&at, whole_bytes(b));
+
+	if (err < 0)
+		return err;
+	err = os_map_attach(at, b->index, 0, whole_bytes(b));
+	if (err < 0)
+		os_map_release(at, whole_bytes(b));
+	else
+		b->whole = at;
+	return err;
+}
+
+/* The last page is not in the map when it is not a whole one. */
+static int read_rest(struct blk *b, uint64_t offset, char *p, size_t n)
+{
+	char sector[OS_SECTOR_BYTES];
+
+	while (n > 0) {
+		size_t skip = offset % sizeof(sector), take = sizeof(sector) - skip;
+		struct plat_blk_req req = { .op = PLAT_BLK_READ,
+			.offset_bytes = offset - skip,
+			.p = sector,
+			.n = sizeof(sector) };
+		int err = plat_blk_sync(b->index, &req);
+		if (err < 0 || req.err < 0)
+			return err_set(ERR_IO, "disk%u: the device failed at %llu", b->index,
+				(unsigned long long)offset);
+		take = take < n ? take : n;
+		memcpy(p, sector + skip, take);
+		offset += take;
+		p += take;
+		n -= take;
+	}
+	return 0;
+}
+
+static int blk_read_now(struct os_disk *d, uint64_t offset, void *p, size_t n)
+{
+	struct blk *b = (struct blk *)d;
+	size_t take = 0;
+	int err = b->whole || !whole_bytes(b) ? 0 : map_whole(b);
+
+	if (err >= 0 && offset < whole_bytes(b)) {
+		take = whole_bytes(b) - offset < n ? whole_bytes(b) - offset : n;
+		err = os_map_read((char *)b->whole + offset, p, take);
+	}
+	return err < 0 ? err : read_rest(b, offset + take, (char *)p + take, n - take);
+}
+
+static int blk_map_reserve(void **at, struct os_disk *d, uint64_t n)
 {
 	(void)d;
-	os_map_release(at, (n + OS_MAP_PAGE - 1) / OS_MAP_PAGE * OS_MAP_PAGE);
+	return os_map_reserve(at, n);
+}
+
+static int blk_map_at(struct os_disk *d, void *at, uint64_t offset, uint64_t n)
+{
+	return os_map_attach(at, ((struct blk *)d)->index, offset, n);
+}
+
+static void blk_map_release(struct os_disk *d, void *at, uint64_t n)
+{
+	(void)d;
+	os_map_release(at, n);
 }
 
 static void blk_close(struct os_disk *d)
 {
-	free(d);
+	struct blk *b = (struct blk *)d;
+
+	if (b->whole)
+		os_map_release(b->whole, whole_bytes(b));
+	free(b);
 }
 
 static const struct os_disk_ops ops = {
 	.read = blk_read,
 	.write = blk_write,
 	.flush = blk_flush,
-	.map = blk_map,
-	.unmap = blk_unmap,
+	.read_now = blk_read_now,
+	.map_reserve = blk_map_reserve,
+	.map_at = blk_map_at,
+	.map_release = blk_map_release,
 	.close = blk_close,
 };
 

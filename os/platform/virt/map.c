@@ -261,14 +261,12 @@ static void show(uint64_t at, uint64_t page, bool touched)
 	stats.pages_read++;
 }
 
-bool map_fault(uint64_t at, bool write)
+/* Brings the page at `at`, which is not there, and what lies around it. */
+static int fill(const struct extent *e, uint64_t at)
 {
-	const struct extent *e = extent_of(at &= -PAGE);
 	uint64_t from = at, to = at + PAGE, low = at & -AROUND, high = low + AROUND;
 	uint64_t pages[AROUND / PAGE];
 
-	if (!e || write)
-		return false;
 	low = low > e->at ? low : e->at;
 	high = high < e->at + e->n ? high : e->at + e->n;
 	while (from > low && !present(from - PAGE))
@@ -278,7 +276,7 @@ bool map_fault(uint64_t at, bool write)
 
 	size_t n = get_pages(pages, (to - from) / PAGE);
 	if (!n)
-		virt_panic(PANIC_NOMEM, "map: no memory for a page of disk %u", e->disk);
+		return err_set(ERR_NOMEM, "map: no memory for a page of disk %u", e->disk);
 	if (from + n * PAGE <= at) /* fewer than wanted: those that matter */
 		from = at - (n - 1) * PAGE;
 	stats.faults++;
@@ -286,11 +284,52 @@ bool map_fault(uint64_t at, bool write)
 		while (n > 1) /* one bad place must not take its neighbours along */
 			page_put(pages[--n]);
 		from = at;
-		if (blk_read_pages(e->disk, e->offset + (at - e->at), pages, 1) < 0)
-			virt_panic(PANIC_DISK, "disk %u: cannot read 4096 bytes at %lu", e->disk,
+		if (blk_read_pages(e->disk, e->offset + (at - e->at), pages, 1) < 0) {
+			page_put(pages[0]);
+			return err_set(ERR_IO, "disk %u: cannot read 4096 bytes at %lu", e->disk,
 				e->offset + (at - e->at));
+		}
 	}
 	for (size_t i = 0; i < n; i++)
 		show(from + i * PAGE, pages[i], from + i * PAGE == at);
+	return 0;
+}
+
+bool map_fault(uint64_t at, bool write)
+{
+	const struct extent *e = extent_of(at &= -PAGE);
+	int err;
+
+	if (!e || write)
+		return false;
+	err = fill(e, at);
+	if (err < 0)
+		virt_panic(err == ERR_NOMEM ? PANIC_NOMEM : PANIC_DISK, "%s", err_text(err));
 	return true;
+}
+
+int os_map_read(const void *from, void *p, size_t n)
+{
+	uint64_t at = (uint64_t)from;
+	volatile char *to = p;
+
+	while (n > 0) {
+		uint64_t page = at & -PAGE, take = page + PAGE - at;
+		const struct extent *e = extent_of(page);
+		int err;
+
+		if (!e)
+			return err_set(ERR_BAD, "map: nothing is attached there");
+		take = take < n ? take : n;
+		/* Memory for `p` comes first: it may be taken from this cache. */
+		to[0] = to[take - 1] = 0;
+		err = present(page) ? 0 : fill(e, page);
+		if (err < 0)
+			return err;
+		memcpy((void *)(uintptr_t)to, (const void *)at, take);
+		at += take;
+		to += take;
+		n -= take;
+	}
+	return 0;
 }

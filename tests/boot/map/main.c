@@ -3,8 +3,9 @@
  * A disk several times larger than memory, read through a map. The host filled it: every 8 bytes
  * hold their own offset. Breakage: a page shown at the wrong place, nothing ever evicted, a write
  * that the map does not see, a read error answered with garbage, a cache that keeps memory from
- * malloc.
+ * malloc, a copy that panics when the device fails or that its own memory pulls the page from under.
  */
+#include "os/disk.h"
 #include "os/map.h"
 #include "os/platform.h"
 
@@ -23,6 +24,7 @@
 
 static uint64_t size;
 static const uint64_t *map;
+static struct os_disk *disk;
 
 static void stats(struct os_map_stats *s)
 {
@@ -123,6 +125,33 @@ static void extents(void)
 	CHECK(os_map_reserve(&at, 8 * MB) == 0);
 }
 
+/* Copied instead of touched, any alignment, more than memory holds. */
+static void copied(void)
+{
+	static char room[100000], want[100000];
+	struct os_map_stats before, after;
+	char *fresh;
+
+	stats(&before);
+	for (uint64_t at = 3; at + sizeof(room) < size; at += sizeof(room) - 1) {
+		CHECK(os_disk_read_now(disk, at, room, sizeof(room)) == 0);
+		for (size_t i = 8 - at % 8; i + 8 <= sizeof(room); i += 8)
+			CHECK(*(const uint64_t *)(const void *)(room + i) == at + i);
+	}
+	stats(&after);
+	CHECK(after.evictions > before.evictions);
+	/* Memory that does not exist yet: making it may forget the page being copied. */
+	for (unsigned i = 0; i < 20; i++) {
+		fresh = malloc(sizeof(want));
+		CHECK(fresh && os_map_read((const char *)map + i * MB, fresh, sizeof(want)) == 0);
+		CHECK(os_map_read((const char *)map + i * MB, want, sizeof(want)) == 0);
+		CHECK(memcmp(fresh, want, sizeof(want)) == 0 &&
+			*(uint64_t *)(void *)fresh == i * MB);
+		free(fresh);
+	}
+	CHECK(os_map_read((const char *)map + size - 1, room, 2) == ERR_BAD);
+}
+
 static void bounded(void)
 {
 	struct os_map_stats s;
@@ -153,8 +182,20 @@ void os_start(void)
 		fflush(stdout);
 		printf("read %lu\n", *(volatile const uint64_t *)(map + 8 * MB / 8));
 	}
+	CHECK(os_disk_open(&disk, 0) == 0);
+	if (!strcmp(mode, "mode=bad-copy")) {
+		uint64_t v = 0;
+		int bad = os_disk_read_now(disk, 8 * MB, &v, sizeof(v));
+		int good = os_disk_read_now(disk, 8 * MB + 4096, &v, sizeof(v));
+		int again = os_disk_read_now(disk, 8 * MB, &(uint64_t){ 0 }, sizeof(v));
+		CHECK(bad == ERR_IO && good == 0 && v == 8 * MB + 4096 && again == ERR_IO);
+		printf("copy ok: %s\n", err_text(again));
+		fflush(stdout);
+		plat_exit(0);
+	}
 	random_order();
 	straight();
+	copied();
 	extents();
 	gives_way();
 	bounded();

@@ -4,6 +4,7 @@
 #include "os/crypto.h"
 #include "provisioner/home.h"
 #include "provisioner/ports.h"
+#include "provisioner/seal.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -139,7 +140,7 @@ static int put_records(struct store *s, const struct record *rows, size_t n, con
 }
 
 static int fill_disk(struct store *s, struct prov *p, const struct prov_create *how,
-	struct str service, struct str client, struct str *secret)
+	struct str service, struct str client, struct prov_secrets *secrets)
 {
 	struct str cert, key, token;
 	struct id_registry *reg;
@@ -150,8 +151,8 @@ static int fill_disk(struct store *s, struct prov *p, const struct prov_create *
 	if (err < 0)
 		return err;
 	err = id_user_add(reg, how->user, how->user);
-	if (err == 0 && secret)
-		err = id_password_add(secret, &p->arena, reg, how->user, client);
+	if (err == 0 && client.p)
+		err = id_password_add(&secrets->password, &p->arena, reg, how->user, client);
 	id_close(reg);
 	if (err == 0)
 		err = issue(&cert, &key, p, how->domain, service);
@@ -171,7 +172,7 @@ static int fill_disk(struct store *s, struct prov *p, const struct prov_create *
 }
 
 static int make_disk(struct prov *p, const struct prov_create *how, const struct prov_service *svc,
-	struct str client, struct str *secret)
+	struct str client, struct prov_secrets *secrets)
 {
 	struct os_disk *disk;
 	struct store *s;
@@ -183,7 +184,7 @@ static int make_disk(struct prov *p, const struct prov_create *how, const struct
 	if (err == 0)
 		err = store_open(&s, disk, NULL);
 	if (err == 0) {
-		err = fill_disk(s, p, how, svc->name, client, secret);
+		err = fill_disk(s, p, how, svc->name, client, secrets);
 		store_close(s);
 	}
 	os_disk_close(disk);
@@ -196,7 +197,7 @@ static int make_disk(struct prov *p, const struct prov_create *how, const struct
 static void unmake(struct prov *p)
 {
 	static const char *const made[] = { "disks/mail.img", "keys/ca.key", "keys/mail.pem",
-		"keys/control.token", "ca.pem", "disks", "keys" };
+		"keys/control.token", PROV_SEAL_KEY, "ca.pem", "disks", "keys" };
 
 	for (size_t i = 0; i < ARRAY_LEN(made); i++)
 		remove(prov_path(p, "%s", made[i]));
@@ -215,7 +216,7 @@ static int refuse_overwriting(struct prov *p)
 }
 
 static int make_all(struct prov_estate *e, struct prov *p, const struct prov_create *how,
-	struct str client, struct str *secret)
+	struct str client, struct prov_secrets *secrets)
 {
 	struct prov_service *s = &e->services[e->service_count++];
 	struct buf text;
@@ -233,7 +234,9 @@ static int make_all(struct prov_estate *e, struct prov *p, const struct prov_cre
 	if (err == 0)
 		err = make_keys(p, how->domain);
 	if (err == 0)
-		err = make_disk(p, how, s, client, secret);
+		err = prov_seal_key_make(secrets->code, p);
+	if (err == 0)
+		err = make_disk(p, how, s, client, secrets);
 	if (err < 0)
 		return err;
 	/* The file that makes it an estate comes last. */
@@ -244,7 +247,7 @@ static int make_all(struct prov_estate *e, struct prov *p, const struct prov_cre
 }
 
 int prov_create(struct prov_estate *out, struct prov *p, const struct prov_create *how,
-	struct str client, struct str *secret)
+	struct str client, struct prov_secrets *secrets)
 {
 	int err = refuse_overwriting(p);
 
@@ -253,7 +256,7 @@ int prov_create(struct prov_estate *out, struct prov *p, const struct prov_creat
 	memset(out, 0, sizeof(*out));
 	out->domain = how->domain;
 	out->owner = how->user;
-	err = make_all(out, p, how, client, secret);
+	err = make_all(out, p, how, client, secrets);
 	if (err < 0)
 		unmake(p);
 	return err;

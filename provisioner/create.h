@@ -3,6 +3,7 @@
 #ifndef PROVISIONER_CREATE_H
 #define PROVISIONER_CREATE_H
 
+#include "identity/recovery.h"
 #include "os/tls_ca.h"
 #include "provisioner/estate.h"
 
@@ -18,12 +19,16 @@ struct prov_create {
 };
 /* Cuts "alice@example.org"; ERR_BAD with a sentence. */
 MUST_CHECK int prov_create_owner(struct prov_create *out, const char *address);
+struct prov_secrets {            /* shown once */
+	char code[ID_CODE_TEXT]; /* of recovery */
+	struct str password;     /* an app password of the owner, in p->arena */
+};
 /*
- * ERR_EXIST: there is an estate, or part of one. In a fiber. On an error nothing stays behind. With
- * `secret`: an app password of the owner for `client` (in p->arena).
+ * ERR_EXIST: there is an estate, or part of one. In a fiber. On an error nothing stays behind.
+ * `client`: whom the password is for; STR_NONE: none is made.
  */
 MUST_CHECK int prov_create(struct prov_estate *out, struct prov *p, const struct prov_create *how,
-	struct str client, struct str *secret);
+	struct str client, struct prov_secrets *secrets);
 /* A new certificate on a stopped service's disk when the old one ends soon. In a fiber. */
 MUST_CHECK int prov_renew(
 	struct prov *p, const struct prov_estate *e, const struct prov_service *s);

@@ -5,6 +5,7 @@
  *	allod.conf               what runs where (provisioner/estate.h)
  *	ca.pem                   the authority clients trust
  *	keys/ca.key  keys/control.token              0600
+ *	keys/recovery.pub        what backups are sealed with (provisioner/seal.h)
  *	disks/<service>.img      all that service knows, its TLS key included; 0600
  *	images/<hash>            the images that ran
  *	logs/<service>.log  logs/supervisor.log      rotated: .1 .2 .3

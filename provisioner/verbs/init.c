@@ -2,9 +2,11 @@
 #include "os/crypto.h"
 #include "os/main.h"
 #include "provisioner/create.h"
+#include "provisioner/home.h"
 #include "provisioner/say.h"
+#include "provisioner/seal.h"
 
-enum { OPT_TARGET, OPT_DISK, OPT_LISTEN };
+enum { OPT_TARGET, OPT_DISK, OPT_LISTEN, OPT_JSON };
 static const struct prov_opt opts[] = {
 	[OPT_TARGET] = { "target", 0, "virt|unix",
 		"what services run as: machines (virt) or processes" },
@@ -12,6 +14,7 @@ static const struct prov_opt opts[] = {
 		"most a service can hold; takes what is in it (16); 500M is MiB" },
 	[OPT_LISTEN] = { "listen", 0, "NAME=ADDR:PORT,...",
 		"ports wished for, such as imaps=127.0.0.1:993" },
+	[OPT_JSON] = PROV_OPT_JSON,
 	{ 0 },
 };
 
@@ -19,12 +22,13 @@ struct job {
 	struct prov *p;
 	struct prov_create how;
 	struct prov_estate *e;
+	struct prov_secrets secrets;
 };
 
 static int in_fiber(void *arg)
 {
 	struct job *j = arg;
-	int err = prov_create(j->e, j->p, &j->how, STR_NONE, NULL);
+	int err = prov_create(j->e, j->p, &j->how, STR_NONE, &j->secrets);
 
 	if (err == ERR_EXIST)
 		return prov_fail("an estate is never overwritten; --home names another folder",
@@ -43,8 +47,27 @@ static void tell(const struct job *j)
 		printf("  %-12.*s %s\n", STR_ARG(s->listen[i].name),
 			os_addr_text(text, &s->listen[i].host));
 	printf("  %-12s %s/ca.pem (clients must trust it)\n", "authority", j->p->home);
+	prov_seal_tell(j->secrets.code);
 	printf("Next: `allod up`, then `allod user app-password %.*s --client NAME`\n",
 		STR_ARG(j->how.user));
+}
+
+static int tell_json(const struct job *j)
+{
+	const struct prov_service *s = &j->e->services[0];
+	json_t *listen = json_object(), *all;
+	char text[OS_ADDR_TEXT];
+	int code;
+
+	for (size_t i = 0; i < s->listen_count; i++)
+		json_object_setn_new(listen, s->listen[i].name.p, s->listen[i].name.n,
+			json_string(os_addr_text(text, &s->listen[i].host)));
+	all = json_pack("{s:s,s:s%,s:s%,s:s,s:s,s:o}", "home", j->p->home, "owner", j->how.user.p,
+		j->how.user.n, "domain", j->how.domain.p, j->how.domain.n, "ca_file",
+		prov_path(j->p, "ca.pem"), "recovery_code", j->secrets.code, "listen", listen);
+	code = prov_print_json_line(all);
+	json_decref(all);
+	return code;
 }
 
 /* "16" GiB or "500M" MiB */
@@ -81,13 +104,17 @@ static int run(struct prov *p, const struct prov_args *a)
 	code = os_run(in_fiber, &j);
 	if (code < 0)
 		return prov_fail(NULL, "cannot start: %s", err_text(code));
-	if (code == PROV_OK)
+	if (code == PROV_OK && a->opt[OPT_JSON])
+		code = tell_json(&j);
+	else if (code == PROV_OK)
 		tell(&j);
+	os_wipe(j.secrets.code, sizeof(j.secrets.code));
 	return code;
 }
 
 const struct prov_verb verb_init = { "init", "USER@DOMAIN", "make a new estate",
 	"Makes the folder: allod.conf, a certificate authority, the mail service's disk with the "
 	"owner\n"
-	"on it. Ports are chosen free ones above 10000 on 127.0.0.1 and kept in allod.conf.",
+	"on it. Ports are chosen free ones above 10000 on 127.0.0.1 and kept in allod.conf.\n"
+	"The recovery code is shown once: it opens the backups `allod backup` makes.",
 	opts, 1, 1, run };

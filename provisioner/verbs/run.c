@@ -5,6 +5,7 @@
 #include "provisioner/create.h"
 #include "provisioner/home.h"
 #include "provisioner/say.h"
+#include "provisioner/seal.h"
 #include "provisioner/start.h"
 
 enum { OPT_TARGET };
@@ -19,14 +20,14 @@ struct job {
 	struct prov *p;
 	struct prov_create how;
 	struct prov_start start;
-	struct str secret; /* of the app password, the first time */
+	struct prov_secrets secrets; /* the first time */
 	bool first;
 };
 
 static int make(void *arg)
 {
 	struct job *j = arg;
-	int err = prov_create(j->start.e, j->p, &j->how, STR(CLIENT), &j->secret);
+	int err = prov_create(j->start.e, j->p, &j->how, STR(CLIENT), &j->secrets);
 
 	return err < 0 ? prov_fail(NULL, "cannot make an estate: %s", err_text(err)) : PROV_OK;
 }
@@ -51,7 +52,7 @@ static void print_access(const struct job *j, const struct prov_service *s)
 	printf("  user      %.*s\n", STR_ARG(e->owner));
 	if (j->first)
 		printf("  password  %.*s   (for one client, shown this once)\n",
-			STR_ARG(j->secret));
+			STR_ARG(j->secrets.password));
 	else
 		printf("  password  a new one: %s user app-password %.*s --client NAME\n",
 			j->p->self, STR_ARG(e->owner));
@@ -62,7 +63,7 @@ static void print_commands(const struct job *j, const struct prov_service *s)
 {
 	const struct prov_estate *e = j->start.e;
 	const char *ca = prov_path(j->p, "ca.pem");
-	struct str password = j->first ? j->secret : STR("PASSWORD");
+	struct str password = j->first ? j->secrets.password : STR("PASSWORD");
 
 	printf("\nTry, in another terminal:\n");
 	printf("  printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl --cacert %s --ssl-reqd "
@@ -86,6 +87,8 @@ static void settled(void *ctx)
 	if (!s)
 		return; /* an estate without mail runs all the same */
 	print_access(j, s);
+	if (j->first)
+		prov_seal_tell(j->secrets.code);
 	print_commands(j, s);
 }
 
@@ -132,8 +135,9 @@ static int run(struct prov *p, const struct prov_args *a)
 		return code;
 	prov_note("starting");
 	code = prov_start_foreground(&j.start);
-	if (j.secret.p)
-		os_wipe((char *)j.secret.p, j.secret.n);
+	if (j.secrets.password.p)
+		os_wipe((char *)j.secrets.password.p, j.secrets.password.n);
+	os_wipe(j.secrets.code, sizeof(j.secrets.code));
 	return code;
 }
 

@@ -117,13 +117,14 @@ int derive_run(struct store_derive *d, struct str ref, const struct store_oid *o
 	return err < 0 ? err : d->err;
 }
 
-int derive_edit(struct store_edit *e, const struct store_oid *new_tree, uint64_t seq)
+int derive_move(struct store *s, struct changes *kv, uint64_t seq, struct str ref,
+	const struct store_oid *old_tree, const struct store_oid *new_tree)
 {
-	struct store_derive d = { .s = e->s, .kv = &e->kv, .seq = seq };
+	struct store_derive d = { .s = s, .kv = kv, .seq = seq };
 
-	if (!e->s->driver)
-		return e->s->rows_stale ? changes_del(&e->kv, KV_SYS, DRIVER_KEY) : 0;
-	return derive_run(&d, e->ref, e->has_base ? &e->base : NULL, new_tree);
+	if (!s->driver)
+		return s->rows_stale ? changes_del(kv, KV_SYS, DRIVER_KEY) : 0;
+	return derive_run(&d, ref, old_tree, new_tree);
 }
 
 /* ---- rebuilding ---- */

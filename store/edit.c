@@ -315,7 +315,8 @@ static int edit_seal(struct gref **rp, struct store_edit *e, const struct store_
 	if (err >= 0)
 		err = group_open(&g, e->s);
 	if (err >= 0 && changed)
-		err = derive_edit(e, &tree, g->seq);
+		err = derive_move(
+			e->s, &e->kv, g->seq, e->ref, e->has_base ? &e->base : NULL, &tree);
 	if (err >= 0)
 		err = group_ref_add(rp, e->s, g, e->ref);
 	if (err < 0)

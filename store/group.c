@@ -94,6 +94,19 @@ int group_ref_add(struct gref **out, struct store *s, struct group *g, struct st
 	return 0;
 }
 
+void gref_fix(
+	struct gref *r, const struct store_oid *to, const struct store_oid *tree, struct why *w)
+{
+	r->fixed = true;
+	r->has_tree = r->has_commit = to != NULL;
+	if (to) {
+		r->commit = *to;
+		r->tree = *tree;
+	}
+	r->whys = w;
+	r->whys_end = &w->next;
+}
+
 /* ---- writing ---- */
 /* Writes the group's objects below `id`. A stack of ids instead of recursion. */
 static int write_reachable(
@@ -155,17 +168,22 @@ static int write_ref(struct store *s, struct changes *out, struct group *g, stru
 	struct str key = sys_key(room, 'r', r->name);
 	int err;
 
-	if (!r->has_tree || (r->has_base && store_oid_eq(&r->base, &r->tree)))
+	if (!r->fixed && (!r->has_tree || (r->has_base && store_oid_eq(&r->base, &r->tree))))
 		return 0;
-	err = write_reachable(s, out, g, &r->tree);
-	if (err >= 0)
+	err = r->has_tree ? write_reachable(s, out, g, &r->tree) : 0;
+	if (err >= 0 && r->fixed)
+		err = r->has_commit ? write_reachable(s, out, g, &r->commit) : 0;
+	else if (err >= 0)
 		err = write_commit(s, out, r);
 	if (err < 0)
 		return err;
-	r->has_commit = r->moved = true;
+	r->has_commit = r->fixed ? r->has_commit : true;
+	r->moved = true;
 	v.commit = r->commit;
 	v.tree = r->tree;
-	return changes_put(out, KV_SYS, key, str_n(&v, sizeof(v)));
+	err = r->has_commit ? changes_put(out, KV_SYS, key, str_n(&v, sizeof(v)))
+			    : changes_del(out, KV_SYS, key);
+	return err < 0 ? err : ref_record_add(out, g->seq, r);
 }
 
 static int write_group(struct store *s, struct group *g)

@@ -59,9 +59,10 @@ struct gref { /* one ref moved by a group */
 	struct store_oid head;       /* before the group */
 	struct store_oid base, tree; /* before the group; after the edits so far */
 	struct why *whys, **whys_end;
-	unsigned count;          /* of whys */
-	bool moved;              /* once written: `head` and `commit` differ */
-	bool has_commit;         /* once written */
+	unsigned count;  /* of whys */
+	bool fixed;      /* goes to `commit`, or is deleted; no commit is made of the edits */
+	bool moved;      /* once written: `head` and `commit` differ */
+	bool has_commit; /* once written, or fixed */
 	struct store_oid commit; /* the ref's value afterwards */
 };
 
@@ -130,6 +131,9 @@ MUST_CHECK int group_open(struct group **out, struct store *s); /* the one being
 void group_unref(struct group *g);
 struct gref *group_ref(struct group *g, struct str name);
 MUST_CHECK int group_ref_add(struct gref **out, struct store *s, struct group *g, struct str name);
+/* In a group of its own: goes to `to` (NULL: is deleted) as it is. Takes `w` over. */
+void gref_fix(
+	struct gref *r, const struct store_oid *to, const struct store_oid *tree, struct why *w);
 size_t group_bytes(const struct group *g);
 /* Writes s->group, if any; holding the turn. The result is in group->err. BLOCKS. */
 void group_write(struct store *s);
@@ -148,6 +152,9 @@ struct ref_value {
 MUST_CHECK int ref_read(struct ref_value *out, struct store *s, struct str name); /* durable */
 MUST_CHECK int ref_name_check(struct str name);
 struct str sys_key(char *room, char letter, struct str rest); /* room: 1 + rest.n bytes */
+
+/* ---- ref_log.c ---- */
+MUST_CHECK int ref_record_add(struct changes *out, uint64_t seq, const struct gref *r);
 
 /* ---- object.c: bytes of one object ---- */
 struct view {
@@ -310,7 +317,9 @@ struct store_derive {
 	struct scratch *verify; /* not NULL: compare instead of writing (verify.c) */
 	int err;                /* sticky: a driver that ignores a failure still fails */
 };
-MUST_CHECK int derive_edit(struct store_edit *e, const struct store_oid *new_tree, uint64_t seq);
+/* Rows and records that follow from a ref's move go into `kv`. */
+MUST_CHECK int derive_move(struct store *s, struct changes *kv, uint64_t seq, struct str ref,
+	const struct store_oid *old_tree, const struct store_oid *new_tree);
 MUST_CHECK int derive_open(struct store *s); /* rebuilds the rows if need be. BLOCKS */
 MUST_CHECK int changes_view(struct str *out, struct store *s, const struct changes *kv,
 	enum kv_table t, struct str key);

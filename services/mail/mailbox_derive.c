@@ -228,7 +228,7 @@ static int find_account(struct mail_derive *d, const struct store_oid *new_tree)
 	int err = store_derive_local_get(&value, d->d, mail_key_str(&d->key));
 	if (err == 0)
 		return mail_account_decode(&d->account, value);
-	if (err != ERR_NOENT || !is_mail_tree(d->s, new_tree))
+	if (err != ERR_NOENT || new_tree == NULL || !is_mail_tree(d->s, new_tree))
 		return err;
 	return number_account(d);
 }

@@ -150,6 +150,9 @@ $(foreach s,$(SERVICES),$(eval $(call service_rules,$s)))
 
 build/unix-rel/allod: build/unix-rel/obj/provisioner/main.o $(call libs,unix-rel,provisioner)
 	$(call link_unix,$(GC))
+# What bench/ measures in C; the peer's library comes with the packages of `make bench`.
+build/unix-rel/bench/store: $(call obj,unix-rel,$(wildcard bench/*.c)) $(call libs,unix-rel,store)
+	$(call link_unix,$(GC) -lsqlite3)
 build/allod: build/unix-rel/allod
 	@ln -f $< $@
 
@@ -205,9 +208,9 @@ fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60); finds go to buil
 		-print_final_stats=1 -max_total_time=$(or $(FUZZ_SEC),60) -artifact_prefix=build/fuzz/$$f- \
 		build/fuzz/$$f tests/fuzz/seeds/$$f; done
 
-bench: ## benchmarks against named peers (BENCH=boot or mail: only that)
+bench: ## benchmarks against named peers (BENCH=boot, mail, store or git: only that)
 	@third_party/setup bench
-	@$(MAKE) $(SYNC) all
+	@$(MAKE) $(SYNC) all build/unix-rel/bench/store
 	@bench/run $(BENCH)
 
 size: ## name and bytes of each stripped image

@@ -62,7 +62,7 @@ def free_ports(n):
 
 def listen():
     """Ports of its own for an estate: another may run on this machine."""
-    names = ("smtp", "submission", "submissions", "imap", "imaps", "control")
+    names = ("smtp", "submission", "submissions", "imap", "imaps", "control", "git")
     return ",".join(f"{n}=127.0.0.1:{p}" for n, p in zip(names, free_ports(len(names))))
 
 
@@ -86,6 +86,8 @@ def certificate(cert, key):
 
 
 class Server:
+    git = ca = None  # ours: the base URL of its repositories, and whom to trust
+
     def __init__(self, name, configuration, imaps, mail, hello, rcpt, context, user, password):
         self.name, self.configuration = name, configuration
         self.ports, self.hello, self.rcpt = (imaps, mail), hello, rcpt
@@ -116,8 +118,10 @@ def allod_unix():
         context = ssl.create_default_context(cafile=status["ca_file"])
         port = {k: int(v.rsplit(":", 1)[1]) for k, v in ends.items()}
         try:
-            yield Server("allod", "unix target, TLS 1.3 for IMAP, SMTP in the clear on port smtp, commit flushed before each answer",
-                         port["imaps"], port["smtp"], b"EHLO bench.example", b"alice@example.org", context, "alice", secret)
+            server = Server("allod", "unix target, TLS 1.3 for IMAP, SMTP in the clear on port smtp, commit flushed before each answer",
+                            port["imaps"], port["smtp"], b"EHLO bench.example", b"alice@example.org", context, "alice", secret)
+            server.git, server.ca = ends["git"].rstrip("/"), status["ca_file"]
+            yield server
         finally:
             run("down")
     finally:

@@ -344,7 +344,8 @@ static unsigned differ(struct walk *w, unsigned i, unsigned step, bool loud)
 
 static void compare(struct walk *w, struct life_mark *m)
 {
-	qsort(w->items, w->n, sizeof(*w->items), by_key);
+	if (w->n > 0)
+		qsort(w->items, w->n, sizeof(*w->items), by_key);
 	for (unsigned i = 0; i < w->l->writers; i++) {
 		unsigned k = m->begun[i];
 		while (k > m->acked[i] && differ(w, i, k, false))

@@ -18,7 +18,8 @@
 enum kv_table {
 	KV_OBJ,   /* object id -> object (object.c) */
 	KV_FRAME, /* content id, frame number -> frame of a large blob */
-	KV_SYS,   /* one letter, then: r refs, h ref records, m meta, c and o what is pending (pending.c) */
+	KV_SYS,   /* one letter, then: r refs, h ref records, s shallow boundary, m meta, c and o what
+		   * is pending (pending.c) */
 	KV_LOCAL,
 	KV_ROW,
 	KV_TABLES

@@ -2,8 +2,6 @@
 #include "os/crypto.h"
 #include "store/reach_impl.h"
 
-#define YIELD_EVERY 64
-
 /* ---- sets ---- */
 uint64_t idset_of(const struct store_oid *id)
 {

@@ -45,14 +45,48 @@ struct chosen {
 MUST_CHECK int pack_chosen(
 	struct store *s, const struct chosen *want, store_sink_fn *sink, void *ctx);
 
-/* ---- plan.c: commits, as far as walks need them ---- */
+/* ---- walk.c: commits, as far as walks need them ---- */
+#define YIELD_EVERY  64
 #define WALK_PARENTS 16
 struct walk_commit {
 	struct store_oid id, tree, parents[WALK_PARENTS];
-	size_t parent_count;
-	int64_t time; /* committer's */
+	size_t parent_count; /* 0 on the shallow boundary */
+	bool cut;            /* it has parents, not kept here */
+	int64_t time;        /* committer's */
 };
 MUST_CHECK int walk_commit_get(
 	struct walk_commit *out, struct store *s, const struct store_oid *id);
+bool is_commit(struct store *s, const struct store_oid *id);
+
+struct oids {
+	struct store_oid *p;
+	size_t n, cap;
+};
+
+MUST_CHECK int oids_add(struct oids *v, const struct store_oid *id);
+static inline int set_add(struct idset *x, const struct store_oid *id)
+{
+	bool fresh;
+	return idset_add(&fresh, x, idset_of(id));
+}
+static inline bool set_has(const struct idset *x, const struct store_oid *id)
+{
+	return idset_has(x, idset_of(id));
+}
+
+/* Commits still to be looked at, the latest first. */
+struct heap {
+	struct heap_item {
+		int64_t time;
+		struct store_oid id;
+		bool want; /* put here as wanted */
+	} *p;
+	size_t n, cap, wants;
+};
+MUST_CHECK int heap_add(struct heap *h, struct heap_item x);
+struct heap_item heap_take(struct heap *h);
+/* Into the heap unless `seen` already. */
+MUST_CHECK int heap_visit(
+	struct heap *h, struct idset *seen, struct store *s, const struct store_oid *id, bool want);
 
 #endif

@@ -116,7 +116,8 @@ struct store {
 
 	struct store_stats stats;
 	struct watch *watches;
-	struct git_odb *odb; /* made when first wanted (git_odb.c) */
+	struct store_receive *receives; /* under way (receive_impl.h: receive_each) */
+	struct git_odb *odb;            /* made when first wanted (git_odb.c) */
 	struct git_repository *repo;
 };
 

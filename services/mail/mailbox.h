@@ -181,4 +181,14 @@ MUST_CHECK int mail_expunge(struct mail_box *b, const uint32_t *uids, size_t n);
 MUST_CHECK int mail_copy(uint32_t *from, uint32_t *to, size_t *done, uint32_t *uidvalidity,
 	struct mail_box *b, const uint32_t *uids, size_t n, struct str to_mailbox, bool move);
 
+/* ---- what this endpoint told its clients ---- */
+#define MAIL_ENDPOINT_HEX 17 /* 16 digits and a NUL; drawn once, kept in the store */
+/*
+ * Writes UIDVALIDITY, UIDNEXT and UIDs of every account whose mail changed to the branch
+ * refs/endpoints/<endpoint>/<user>, at a cost proportional to what changed (docs/mail-layout.md).
+ * *written: branches that moved. BLOCKS.
+ */
+MUST_CHECK int mail_snapshot(
+	char endpoint[static MAIL_ENDPOINT_HEX], size_t *written, struct mail *m);
+
 #endif

@@ -208,7 +208,7 @@ static int entry_cmp(const void *a, const void *b)
 	return mail_name_cmp(x->name, y->name);
 }
 
-static int list_read(struct mail_entry **out, size_t *n, struct arena *arena, struct store *s,
+int mail_entries_read(struct mail_entry **out, size_t *n, struct arena *arena, struct store *s,
 	const struct store_oid *tree)
 {
 	struct listing l = { .s = s, .arena = arena };
@@ -252,7 +252,7 @@ int mail_account_refresh(struct mail_account *a)
 	a->entries = NULL;
 	a->entry_count = 0;
 	a->list_seq = 0;
-	err = list_read(&a->entries, &a->entry_count, &a->arena, a->m->s, &tree);
+	err = mail_entries_read(&a->entries, &a->entry_count, &a->arena, a->m->s, &tree);
 	if (err == 0)
 		a->list_seq = seq;
 	return err;

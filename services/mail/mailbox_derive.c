@@ -3,7 +3,7 @@
  * What differs between two trees of a mail branch: folders are compared down to the mailboxes, and
  * mailboxes are paired by id, so one that was renamed costs nothing and keeps its numbers.
  */
-#include "services/mail/mailbox_derive_impl.h"
+#include "services/mail/mailbox_snapshot_impl.h"
 
 #define WALK_ARENA (16 * 1024 * 1024)
 
@@ -245,6 +245,7 @@ int mail_derive_validity(uint32_t *out, struct mail_derive *d)
 
 static void derive_free(struct mail_derive *d)
 {
+	mail_takeover_free(d->taking);
 	arena_free(&d->arena);
 	arena_free(&d->leaf_arena);
 	buf_free(&d->path);
@@ -272,11 +273,17 @@ static int derive(void *ctx, struct store_derive *sd, struct str ref,
 	buf_init(&d->path, NULL);
 	buf_init(&d->text, NULL);
 	int err = find_account(d, new_tree);
+	if (err == 0 && old_tree == NULL)
+		err = mail_takeover_begin(&d->taking, d);
+	if (err == 0 && d->taking != NULL)
+		err = save_account(d);
 	if (err == 0)
 		err = walk(d, old_tree, new_tree, 0);
 	if (err == 0) {
 		pair_events(d);
 		err = mail_derive_rows(d);
+		if (err == 0 && d->taking != NULL)
+			err = mail_takeover_end(d);
 	} else if (err == ERR_NOENT && d->account.number == 0) {
 		err = 0;
 	}

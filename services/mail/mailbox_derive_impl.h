@@ -15,6 +15,7 @@ struct mail_event { /* a mailbox that is not the same in both, wherever it stand
 	struct mail_box_rec rec;
 	struct mail_count count;
 	size_t hint_count;
+	bool taken; /* its numbers are another endpoint's */
 };
 struct mail_drop { /* a message that left */
 	size_t event;
@@ -25,6 +26,7 @@ struct mail_fresh { /* a message that entered and has no UID yet */
 	int64_t saved_sec;
 	struct store_oid blob;
 };
+struct mail_takeover;
 struct mail_derive {
 	struct store_derive *d;
 	struct store *s;
@@ -32,6 +34,7 @@ struct mail_derive {
 	struct str ref;
 	uint64_t seq;
 	struct mail_account_rec account;
+	struct mail_takeover *taking; /* NULL nearly always: mailbox_snapshot_impl.h */
 	bool list_changed;
 	struct arena arena; /* of the walk */
 	struct mail_event *events;

@@ -14,6 +14,7 @@
  *	mailbox_live.c     the views there are, and what brings them up to date
  *	mailbox_edit.c     one change under way
  *	mailbox_manage.c   create, delete, rename, subscribe
+ *	mailbox_snapshot*.c, mailbox_takeover.c   see mailbox_snapshot_impl.h
  *	mailbox_append.c, mailbox_flags.c, mailbox_copy.c   changes of messages
  * The layout of the branch is in docs/mail-layout.md.
  */
@@ -67,6 +68,8 @@ void mail_leaf_remove(struct mail_leaf *leaf, uint32_t seq);
 /* "<lane>/…/<seq>" below .m, "<lane>/…" below .f; appended. */
 void mail_path_message(struct buf *out, uint32_t lane, uint32_t seq);
 void mail_path_leaf(struct buf *out, uint32_t lane, uint32_t seq);
+/* Lower-case hex, `least` to 8 digits. */
+bool mail_hex32(uint32_t *out, struct str s, size_t least);
 /* The way back; false for a path that is none of ours. */
 bool mail_path_parse_message(uint32_t *lane, uint32_t *seq, struct str path);
 bool mail_path_parse_leaf(uint32_t *lane, uint32_t *first_seq, struct str path);
@@ -213,10 +216,11 @@ struct mail {
 	size_t hint_count, hint_cap;
 	struct mail_claim *claims;
 	size_t claim_count, claim_cap;
-	uint64_t list_seq;  /* the last group that changed what mailboxes there are */
-	uint64_t names_seq; /* ... and the last whose new names the views were checked for */
-	uint64_t clock;     /* for the age of idle views */
-	bool hints_lost;    /* memory was out: every view is loaded anew */
+	uint64_t list_seq;        /* the last group that changed what mailboxes there are */
+	uint64_t names_seq;       /* ... and the last whose new names the views were checked for */
+	uint64_t clock;           /* for the age of idle views */
+	struct os_mutex snapshot; /* one at a time */
+	bool hints_lost;          /* memory was out: every view is loaded anew */
 };
 struct mail *mail_of_store(const struct store *s); /* NULL: rows are derived, nobody looks on */
 void mail_hint_add(struct mail *m, const struct mail_box_key *box, uint32_t uid, uint64_t seq);
@@ -244,6 +248,9 @@ struct mail_account {
 	uint64_t list_seq;  /* of the entries; 0: none read yet */
 	struct arena names; /* user, email, ref */
 };
+/* The mailboxes in a tree of a mail branch, sorted by mail_name_cmp; in the arena. */
+MUST_CHECK int mail_entries_read(struct mail_entry **out, size_t *n, struct arena *arena,
+	struct store *s, const struct store_oid *tree);
 /* Read the list again if it changed. */
 MUST_CHECK int mail_account_refresh(struct mail_account *a);
 /* NULL when absent; borrowed until the next call that BLOCKS. */

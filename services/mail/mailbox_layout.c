@@ -21,8 +21,7 @@ void mail_path_leaf(struct buf *out, uint32_t lane, uint32_t seq)
 	path_folders(out, lane, seq);
 }
 
-/* Lower-case hex, `least` to 8 digits. */
-static bool hex32(uint32_t *out, struct str s, size_t least)
+bool mail_hex32(uint32_t *out, struct str s, size_t least)
 {
 	if (s.n < least || s.n > 8)
 		return false;
@@ -53,8 +52,8 @@ static bool same_path(struct str path, uint32_t lane, uint32_t seq, bool message
 
 bool mail_path_parse_message(uint32_t *lane, uint32_t *seq, struct str path)
 {
-	if (path.n < 18 || !hex32(lane, str_sub(path, 0, 8), 8) ||
-		!hex32(seq, str_sub(path, path.n - 8, path.n), 8))
+	if (path.n < 18 || !mail_hex32(lane, str_sub(path, 0, 8), 8) ||
+		!mail_hex32(seq, str_sub(path, path.n - 8, path.n), 8))
 		return false;
 	return same_path(path, *lane, *seq, true);
 }
@@ -63,12 +62,12 @@ bool mail_path_parse_leaf(uint32_t *lane, uint32_t *first_seq, struct str path)
 {
 	struct str lane_text, top, rest, part;
 	uint32_t seq, digit;
-	if (!str_cut(&lane_text, &rest, path, '/') || !hex32(lane, lane_text, 8) ||
-		!str_cut(&top, &rest, rest, '/') || !hex32(&seq, top, 1) || seq > 0xffff)
+	if (!str_cut(&lane_text, &rest, path, '/') || !mail_hex32(lane, lane_text, 8) ||
+		!str_cut(&top, &rest, rest, '/') || !mail_hex32(&seq, top, 1) || seq > 0xffff)
 		return false;
 	for (int i = 0; i < 3; i++) {
 		str_cut(&part, &rest, rest, '/');
-		if (part.n != 1 || !hex32(&digit, part, 1))
+		if (part.n != 1 || !mail_hex32(&digit, part, 1))
 			return false;
 		seq = seq << 4 | digit;
 	}
@@ -121,7 +120,7 @@ static bool parse_line(struct mail_line *out, struct str line)
 	str_cut(&internal, &line, line, ' ');
 	str_cut(&saved, &line, line, ' ');
 	str_cut(&flags, &out->keywords, line, ' ');
-	return hex32(&out->seq, seq, 8) && parse_time(&out->internal_sec, internal) &&
+	return mail_hex32(&out->seq, seq, 8) && parse_time(&out->internal_sec, internal) &&
 		parse_time(&out->saved_sec, saved) && parse_flags(&out->flags, flags);
 }
 
@@ -214,8 +213,8 @@ bool mail_id_eq(const struct mail_id *a, const struct mail_id *b)
 static bool parse_id(struct mail_id *out, struct str hex)
 {
 	uint32_t high, low;
-	if (hex.n != MAIL_ID_HEX || !hex32(&high, str_sub(hex, 0, 8), 8) ||
-		!hex32(&low, str_sub(hex, 8, 16), 8))
+	if (hex.n != MAIL_ID_HEX || !mail_hex32(&high, str_sub(hex, 0, 8), 8) ||
+		!mail_hex32(&low, str_sub(hex, 8, 16), 8))
 		return false;
 	for (int i = 0; i < 4; i++) {
 		out->b[i] = (uint8_t)(high >> (24 - 8 * i));
@@ -265,7 +264,7 @@ static bool parse_mark(uint32_t *lane, uint32_t *seq, struct str line)
 {
 	struct str head, rest;
 	str_cut(&head, &rest, line, ' ');
-	return hex32(lane, head, 8) && hex32(seq, rest, 8);
+	return mail_hex32(lane, head, 8) && mail_hex32(seq, rest, 8);
 }
 
 void mail_lanes_raise(struct buf *out, struct str text, uint32_t lane, uint32_t seq)

@@ -5,7 +5,7 @@
  * restore, renamed INBOX), in order of arrival. MODSEQ is written where a record has none or its
  * line changed; nothing else is written to the local records, so a rebuild finds them as they are.
  */
-#include "services/mail/mailbox_derive_impl.h"
+#include "services/mail/mailbox_snapshot_impl.h"
 
 #define HINTS_MAX 8192 /* of one mailbox in one group; past that its view is loaded anew */
 
@@ -204,11 +204,27 @@ static int write_message(struct mail_derive *d, struct mail_event *ev,
 	return err;
 }
 
+/* What the endpoint before this one called it, unless another message has that UID by now. */
+static int taken_uid(struct mail_uid_rec *out, struct mail_derive *d, const struct mail_event *ev,
+	uint32_t lane, uint32_t seq)
+{
+	struct mail_row row;
+	*out = (struct mail_uid_rec){ 0 };
+	int err = ev->taken ? mail_takeover_uid(&out->uid, d->taking, lane, seq) : ERR_NOENT;
+	if (err == 0)
+		err = get_row(&row, d, ev, out->uid);
+	else
+		return err;
+	return err == 0 ? ERR_NOENT : err == ERR_NOENT ? 0 : err;
+}
+
 static int enter(struct mail_derive *d, uint32_t lane, uint32_t seq, const struct store_oid *blob)
 {
 	struct mail_event *ev = &d->events[d->current];
 	struct mail_uid_rec rec;
 	int err = get_uid(&rec, d, ev, lane, seq);
+	if (err == ERR_NOENT)
+		err = taken_uid(&rec, d, ev, lane, seq);
 	if (err == ERR_NOENT) {
 		struct mail_line line;
 		err = find_line(&line, d, ev, lane, seq);
@@ -360,6 +376,10 @@ static int begin_box(struct mail_derive *d, struct mail_event *ev)
 	int err = store_derive_local_get(&value, d->d, mail_key_str(&d->key));
 	if (err == 0)
 		err = mail_box_decode(&ev->rec, value);
+	if (err == ERR_NOENT && ev->new.present && d->taking != NULL) {
+		err = mail_takeover_box(&ev->rec, d->taking, &ev->key.id, d->seq);
+		ev->taken = err == 0;
+	}
 	if (err == ERR_NOENT && ev->new.present) {
 		ev->rec = (struct mail_box_rec){
 			.uidnext = 1, .recent = 1, .highest_modseq = d->seq

@@ -20,6 +20,7 @@ static const struct control_route routes[] = {
 	{ "POST", "/v1/verify", false, control_verify },
 	{ "GET", "/git/", true, git },
 	{ "POST", "/git/", true, git },
+	{ "POST", "/v1/snapshot", false, control_snapshot },
 	{ "GET", "/v1/users", false, control_users },
 	{ "POST", "/v1/users", false, control_users },
 	{ "GET", "/v1/users/", true, control_user },

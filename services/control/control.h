@@ -15,6 +15,8 @@
  *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
  *	GET  /git/info/refs?service=git-upload-pack    all refs as one git repository (sync/git.h):
  *	POST /git/git-upload-pack                      clone and fetch
+ *	POST /v1/snapshot                          {endpoint, written}: what it told its clients, on
+ *	                                           branches of its own; of a stopped one those there are
  *	GET  /v1/users                             {users: [{user, name}]}
  *	POST /v1/users                             {user, name} -> the same
  *	GET  /v1/users/<user>/app-passwords        {passwords: [{client, created}]}
@@ -34,6 +36,7 @@
 
 #define CONTROL_PORT            8443
 #define CONTROL_CONNECTIONS_MAX 16
+#define CONTROL_ENDPOINT        32 /* bytes of an endpoint's id, at most */
 
 struct control_config {
 	struct store *store;
@@ -41,6 +44,9 @@ struct control_config {
 	struct os_tls *tls;           /* for control_start only */
 	struct str token;             /* at least 32 bytes; compared in constant time */
 	struct str name, version;
+	/* Brings refs/endpoints/<endpoint>/ up to date, BLOCKS; NULL: not here. `endpoint` has room. */
+	int (*snapshot)(char *endpoint, size_t *written, void *ctx);
+	void *snapshot_ctx;
 };
 /* All of it is borrowed for ever (the strings are copied). */
 MUST_CHECK int control_start(const struct control_config *cfg);

@@ -27,6 +27,7 @@ void control_refs(struct control *c, struct http_x *x, struct str rest);
 void control_log(struct control *c, struct http_x *x, struct str rest);
 void control_show(struct control *c, struct http_x *x, struct str rest);
 void control_verify(struct control *c, struct http_x *x, struct str rest);
+void control_snapshot(struct control *c, struct http_x *x, struct str rest);
 void control_users(struct control *c, struct http_x *x, struct str rest);
 void control_user(struct control *c, struct http_x *x, struct str rest);
 void control_powerdown(struct control *c, struct http_x *x, struct str rest);

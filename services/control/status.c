@@ -89,6 +89,37 @@ void control_metrics(struct control *c, struct http_x *x, struct str rest)
 	http_reply(x, 200, buf_str(&b));
 }
 
+/* The id as the service left it, when it is not the service that is asked. */
+static int known_endpoint(
+	char endpoint[static CONTROL_ENDPOINT], struct control *c, struct arena *a)
+{
+	struct str id;
+	int err = store_local_get(&id, a, c->cfg.store, STR("endpoint"));
+
+	if (err == 0 && id.n < CONTROL_ENDPOINT)
+		snprintf(endpoint, CONTROL_ENDPOINT, "%.*s", STR_ARG(id));
+	return err == ERR_NOENT ? 0 : err;
+}
+
+void control_snapshot(struct control *c, struct http_x *x, struct str rest)
+{
+	char endpoint[CONTROL_ENDPOINT] = "";
+	size_t written = 0;
+	int err;
+
+	(void)rest;
+	if (c->cfg.snapshot)
+		err = c->cfg.snapshot(endpoint, &written, c->cfg.snapshot_ctx);
+	else
+		err = known_endpoint(endpoint, c, &x->arena);
+	if (err < 0)
+		control_fail(x, err, NULL);
+	else
+		control_reply(x, 200,
+			json_pack(
+				"{s:s,s:I}", "endpoint", endpoint, "written", (json_int_t)written));
+}
+
 void control_powerdown(struct control *c, struct http_x *x, struct str rest)
 {
 	(void)c;

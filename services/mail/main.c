@@ -20,6 +20,7 @@ OS_MANIFEST("mail " VERSION " nics=1 disks=1 memory_mb=48 "
 /* Nobody new comes in when less memory is free: those inside need some for what they do. */
 #define RESERVE_PART 8 /* of all memory */
 #define RESERVE_MAX  ((uint64_t)16 << 20)
+#define SNAPSHOT_NS  (3600 * OS_SEC)
 #define PARTINGS_MAX 64 /* being told so at once, each for a second or two */
 
 struct options {
@@ -188,6 +189,37 @@ static int listen_all(struct service *s)
 	return 0;
 }
 
+/* ---- what clients were told ---- */
+
+static int snapshot(char *endpoint, size_t *written, void *ctx)
+{
+	struct service *s = ctx;
+
+	_Static_assert(MAIL_ENDPOINT_HEX <= CONTROL_ENDPOINT, "room for an endpoint's id");
+	return mail_snapshot(endpoint, written, s->mail);
+}
+
+static void keep_snapshot(struct service *s)
+{
+	char endpoint[MAIL_ENDPOINT_HEX];
+	size_t written;
+	int err = mail_snapshot(endpoint, &written, s->mail);
+
+	if (err < 0)
+		os_log(OS_WARN, "svc=mail event=snapshot result=failed why=\"%s\"", err_text(err));
+	else if (written)
+		os_log(OS_INFO, "svc=mail event=snapshot endpoint=%s accounts=%zu", endpoint,
+			written);
+}
+
+static void keep_snapshots(void *arg)
+{
+	for (;;) {
+		os_sleep(os_after(SNAPSHOT_NS));
+		keep_snapshot(arg);
+	}
+}
+
 /* ---- start ---- */
 
 /* Options stand on the disk as local records "conf/<name>". */
@@ -227,6 +259,8 @@ static int start_all(struct service *s)
 		.registry = s->registry,
 		.tls = s->tls,
 		.token = s->options.token,
+		.snapshot = snapshot,
+		.snapshot_ctx = s,
 	};
 	int err;
 
@@ -253,7 +287,8 @@ static int start_all(struct service *s)
 		.guard = s->guard,
 		.tls = s->tls,
 	};
-	if ((err = control_start(&control)) < 0)
+	if ((err = control_start(&control)) < 0 ||
+		(err = os_spawn("snapshots", keep_snapshots, s)) < 0)
 		return err;
 	return listen_all(s);
 }
@@ -274,6 +309,7 @@ int os_main(void)
 	os_log(OS_INFO, "svc=mail event=ready seq=%llu", (unsigned long long)store_seq(s.store));
 	os_stop_wait();
 	os_log(OS_INFO, "svc=mail event=stop connections=%u", s.connections);
+	keep_snapshot(&s);
 	store_close(s.store); /* what is under way is finished, or never was */
 	os_disk_close(s.disk);
 	return 0;

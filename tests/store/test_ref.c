@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "store/store_impl.h"
-#include "tests/store/help.h"
+#include "tests/store/dag.h"
 
 #define A STR("refs/heads/a")
 #define B STR("refs/devices/x/b")
@@ -249,8 +248,7 @@ static void age_records(struct store *s)
 	struct changes out = { 0 };
 	OK(kv_scan(s->kv, KV_SYS, STR("hrefs/heads/a"), STR_NONE, age, &out));
 	cr_assert_eq(out.n, 4);
-	kv_apply(s->kv, &out);
-	changes_free(&out);
+	write_changes(s, &out);
 }
 
 static int by_time(void *p)

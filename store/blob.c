@@ -45,8 +45,8 @@ int store_blob_all(
 	return err;
 }
 
-static int read_frames(
-	size_t *n, struct store *s, const struct head *h, uint64_t at, char *p, size_t cap)
+static int read_frames(size_t *n, struct store *s, const struct store_oid *id, const struct head *h,
+	uint64_t at, char *p, size_t cap)
 {
 	while (*n < cap) {
 		uint64_t number = at / FRAME_BYTES, start = number * FRAME_BYTES;
@@ -55,7 +55,7 @@ static int read_frames(
 		size_t skip = (size_t)(at - start), take = len - skip;
 		int err = frame_load(s, h->content, (uint32_t)number, len);
 		if (err < 0)
-			return err;
+			return object_fail(err, id);
 		if (take > cap - *n)
 			take = cap - *n;
 		memcpy(p + *n, s->frame + skip, take);
@@ -78,7 +78,7 @@ int store_blob_read(size_t *n, struct store *s, const struct store_oid *id, uint
 	if (cap > h.size - offset)
 		cap = (size_t)(h.size - offset);
 	if (!h.obj && h.form == FORM_FRAMES)
-		return read_frames(n, s, &h, offset, p, cap);
+		return read_frames(n, s, id, &h, offset, p, cap);
 	err = view_open(&v, s, id, OBJ_BLOB, FRAME_BYTES);
 	if (err < 0)
 		return err;

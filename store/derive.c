@@ -143,7 +143,22 @@ static int drop_rows(struct store *s)
 	if (err < 0)
 		return err;
 	kv_apply(s->kv, &kv);
-	return kv_drop_rows(s->kv);
+	err = index_note(s);
+	return err < 0 ? err : kv_drop_rows(s->kv);
+}
+
+/* Known to the index alone, as the rows are; once all of them are in LMDB. */
+static int mark_rows(struct store *s, struct str driver)
+{
+	struct changes kv = { 0 };
+	int err = index_forward(s);
+
+	if (err >= 0)
+		err = changes_put(&kv, KV_SYS, DRIVER_KEY, driver);
+	if (err < 0)
+		return err;
+	kv_apply(s->kv, &kv);
+	return index_forward(s);
 }
 
 /* Refs one by one, by name: rows are flushed in between, and the list's cursor with them. */
@@ -192,14 +207,14 @@ int derive_open(struct store *s)
 	s->rebuilding = true;
 	if (err >= 0)
 		err = rebuild_refs(s, &kv);
-	s->rebuilding = false;
-	if (err >= 0)
-		err = changes_put(&kv, KV_SYS, DRIVER_KEY, want);
 	if (err >= 0)
 		changes_move(&s->group->kv, &kv);
 	changes_free(&kv);
 	if (err >= 0)
 		err = group_flush(s);
+	s->rebuilding = false;
+	if (err >= 0)
+		err = mark_rows(s, want);
 	os_log(OS_INFO, "svc=store event=rows-rebuilt driver=%s ms=%lld result=%d", s->driver->name,
 		(long long)((os_now() - start) / OS_MS), err);
 	return err;

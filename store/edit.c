@@ -9,6 +9,7 @@ static void edit_free(struct store_edit *e)
 {
 	node_free(e->root);
 	omap_free(&e->objs);
+	omap_free(&e->adopted);
 	changes_free(&e->kv);
 	group_unref(e->in);
 	free(e);
@@ -190,7 +191,7 @@ int store_edit_put(
 		if (err < 0)
 			return err;
 	}
-	err = pending_adopt(e->s, &e->kv, id);
+	err = pending_adopt(e->s, &e->adopted, id);
 	if (err < 0)
 		return err;
 	if (path.n == 0) {
@@ -275,6 +276,9 @@ static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool
 	for (size_t i = 0; i < e->objs.cap && err >= 0; i++)
 		if (e->objs.slots[i])
 			err = omap_add(&g->objs, e->objs.slots[i]);
+	for (size_t i = 0; i < e->adopted.cap && err >= 0; i++)
+		if (e->adopted.slots[i])
+			err = omap_add(&g->adopted, e->adopted.slots[i]);
 	if (err < 0)
 		return err; /* objects nobody reaches are not written */
 	changes_move(&g->kv, &e->kv);

@@ -34,9 +34,8 @@ struct str frame_key(char out[static FRAME_KEY], uint64_t content, uint32_t n)
 	return str_n(out, FRAME_KEY);
 }
 
-int frame_put(struct store *s, struct changes *out, uint64_t content, uint32_t n, struct str bytes)
+void frame_pack(struct str *out, struct store *s, struct str bytes)
 {
-	char key[FRAME_KEY];
 	uint32_t sum = (uint32_t)adler32(1, (const Bytef *)bytes.p, (uInt)bytes.n);
 	z_stream *z = &s->deflate;
 
@@ -50,22 +49,67 @@ int frame_put(struct store *s, struct changes *out, uint64_t content, uint32_t n
 	z->avail_out = SCRATCH_BYTES - 4;
 	if (deflate(z, Z_FULL_FLUSH) != Z_OK || z->avail_in || !z->avail_out)
 		os_panic("store: deflate: no room for a frame");
-	return changes_put(out, KV_FRAME, frame_key(key, content, n),
-		str_n(s->scratch, SCRATCH_BYTES - z->avail_out));
+	*out = str_n(s->scratch, SCRATCH_BYTES - z->avail_out);
+}
+
+int frame_put(struct store *s, struct changes *out, uint64_t content, uint32_t n, struct str bytes)
+{
+	char key[FRAME_KEY];
+	struct str kept;
+
+	frame_pack(&kept, s, bytes);
+	return changes_put(out, KV_FRAME, frame_key(key, content, n), kept);
+}
+
+int frame_log(struct store *s, struct changes *out, uint64_t content, uint32_t n, struct str kept)
+{
+	char key[FRAME_KEY], value[PLACE_BYTES];
+	struct place at;
+	int err = log_frame(&at, s->log, content, n, kept);
+
+	if (err < 0)
+		return err;
+	place_pack(value, &at);
+	return changes_put(out, KV_FRAME, frame_key(key, content, n), str_n(value, PLACE_BYTES));
+}
+
+static int frame_read(
+	struct str *out, struct store *s, const struct place *at, uint64_t content, uint32_t n)
+{
+	struct log_record r;
+	int err = at->n <= RECORD_BYTES ? 0 : ERR_CORRUPT;
+
+	if (err >= 0 && !s->record && !(s->record = malloc(RECORD_BYTES)))
+		return err_set(ERR_NOMEM, "store: out of memory");
+	if (err >= 0)
+		err = log_read(&r, s->log, at, s->record);
+	if (err == ERR_IO)
+		return err;
+	if (err < 0 || r.kind != LOG_FRAME || r.content != content || r.frame != n || r.bytes.n < 5)
+		return err_set(ERR_CORRUPT,
+			"store: frame %u of a large blob is damaged at unit %u, byte %u",
+			(unsigned)n, (unsigned)at->unit, (unsigned)at->at);
+	*out = r.bytes;
+	return 0;
 }
 
 int frame_raw(struct str *out, struct store *s, uint64_t content, uint32_t n)
 {
 	char key[FRAME_KEY];
-	struct str k = frame_key(key, content, n);
+	struct str k = frame_key(key, content, n), value;
+	struct place at;
 	int err = s->group ? changes_get(out, &s->group->kv, KV_FRAME, k) : ERR_AGAIN;
 
+	if (err != ERR_AGAIN && err != ERR_NOENT)
+		return err;
 	if (err == ERR_AGAIN)
-		err = kv_get(out, s->kv, KV_FRAME, k);
-	if (err == ERR_NOENT || (err >= 0 && out->n < 5))
+		err = kv_get(&value, s->kv, KV_FRAME, k);
+	if (err == ERR_NOENT)
 		return err_set(
 			ERR_CORRUPT, "store: frame %u of a large blob is missing", (unsigned)n);
-	return err;
+	if (err >= 0)
+		err = place_parse(&at, value);
+	return err < 0 ? err : frame_read(out, s, &at, content, n);
 }
 
 /* `raw` inflates to exactly `n` bytes; `last`: its final block is in it. */

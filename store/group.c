@@ -30,6 +30,7 @@ static void group_empty(struct group *g)
 			g->objs.slots[i]->reach = NULL;
 	omap_free(&g->objs);
 	omap_free(&g->pending);
+	omap_free(&g->adopted);
 	changes_free(&g->kv);
 	for (struct gref *r = g->grefs; r; r = r->next) {
 		for (struct why *w = r->whys, *next; w; w = next) {
@@ -186,24 +187,73 @@ static int write_ref(struct store *s, struct changes *out, struct group *g, stru
 	return err < 0 ? err : ref_record_add(out, g->seq, r);
 }
 
+/* A finished large blob; its frames stand in this group or in those before. */
+static int write_big(struct store *s, struct changes *out, struct change *c)
+{
+	char room[OBJECT_VALUE_MAX];
+	struct store_oid id;
+	struct head h;
+	int err = head_parse(&h, change_value(c));
+
+	memcpy(id.b, change_key(c).p, sizeof(id.b));
+	if (err >= 0)
+		err = log_big(&h.place, s->log, &id, h.type, h.size, h.content);
+	return err < 0 ? err : changes_put(out, KV_OBJ, change_key(c), object_value(room, &h));
+}
+
+static int write_key(struct store *s, struct change *c)
+{
+	if (s->rebuilding && c->table == KV_ROW) /* counts once all are there (derive.c) */
+		return 0;
+	return c->del ? log_del(s->log, c->table, change_key(c))
+		      : log_put(s->log, c->table, change_key(c), change_value(c));
+}
+
+static int write_change(struct store *s, struct changes *out, struct change *c)
+{
+	struct str key = change_key(c);
+
+	switch (c->table) {
+	case KV_OBJ: return c->del ? 0 : write_big(s, out, c);
+	case KV_FRAME:
+		return c->del
+			? 0
+			: frame_log(s, out, load_be64(key.p), frame_number(key), change_value(c));
+	default: return write_key(s, c);
+	}
+}
+
+/* Everything of the group into the log; `out`: what follows for the index. */
+static int write_records(struct store *s, struct changes *out, struct group *g)
+{
+	int err = log_begin(s->log, g->seq);
+
+	for (struct gref *r = g->grefs; r && err >= 0; r = r->next)
+		err = write_ref(s, out, g, r);
+	for (struct change *c = changes_seek(out, KV_SYS, STR_NONE, false); c && err >= 0;
+		c = changes_next_in(c))
+		err = write_key(s, c);
+	for (size_t i = 0; i < g->pending.cap && err >= 0; i++)
+		if (g->pending.slots[i])
+			err = object_write(s, out, g->pending.slots[i]);
+	for (struct change *c = changes_first(&g->kv); c && err >= 0; c = changes_next(c))
+		err = write_change(s, out, c);
+	return err < 0 ? err : log_commit(s->log);
+}
+
 static int write_group(struct store *s, struct group *g)
 {
 	struct changes out = { 0 };
-	char seq[8];
-	int err = 0;
+	int err = write_records(s, &out, g);
 
-	for (struct gref *r = g->grefs; r && err >= 0; r = r->next)
-		err = write_ref(s, &out, g, r);
-	for (size_t i = 0; i < g->pending.cap && err >= 0; i++)
-		if (g->pending.slots[i])
-			err = object_write(s, &out, g->pending.slots[i]);
-	store_be64(seq, g->seq);
-	if (err >= 0)
-		err = changes_put(&out, KV_SYS, STR("mseq"), str_n(seq, sizeof(seq)));
-	if (err >= 0)
-		err = kv_write(s->kv, &out, &g->kv);
-	changes_free(&out);
-	return err;
+	if (err < 0) {
+		log_abort(s->log);
+		changes_free(&out);
+		return err;
+	}
+	changes_move(&g->kv, &out);
+	kv_apply(s->kv, &g->kv);
+	return 0;
 }
 
 /* ---- afterwards ---- */
@@ -215,14 +265,7 @@ static void settle(struct store *s, struct group *g)
 	for (size_t i = 0; i < g->objs.cap && s->loose.n; i++)
 		if (g->objs.slots[i] && g->objs.slots[i]->reach)
 			loose_del(s, &g->objs.slots[i]->id);
-	struct change *c = s->pending.n ? changes_seek(&g->kv, KV_SYS, STR("o"), false) : NULL;
-	for (; c && change_key(c).p[0] == 'o'; c = changes_next_in(c)) {
-		struct store_oid id;
-		if (!c->del)
-			continue;
-		memcpy(id.b, change_key(c).p + 1, sizeof(id.b));
-		pending_forget(s, &id);
-	}
+	pending_forget(s, &g->adopted);
 	for (struct gref *r = g->grefs; r; r = r->next)
 		for (struct watch *w = r->moved ? s->watches : NULL, *next; w; w = next) {
 			next = w->next; /* a watcher may leave when called */
@@ -242,11 +285,8 @@ void group_write(struct store *s)
 	if (g->err >= 0) {
 		settle(s, g);
 	} else {
-		if (g->err == ERR_IO) {
-			s->failed = true;
-			os_log(OS_ERROR, "svc=store event=failed seq=%llu",
-				(unsigned long long)g->seq);
-		}
+		if (g->err == ERR_IO)
+			store_fail(s, ERR_IO, "store: the disk has failed; writing stopped");
 		os_log(OS_WARN, "svc=store event=group-lost err=%s why=\"%s\"", err_name(g->err),
 			err_text(g->err));
 	}
@@ -254,6 +294,9 @@ void group_write(struct store *s)
 	group_empty(g);
 	os_wake_all(&g->wait);
 	group_unref(g);
+	/* They have their answer; who wants to write next waits for the index. */
+	if (!s->failed && kv_full(s->kv))
+		(void)!index_forward(s);
 }
 
 int group_flush(struct store *s)

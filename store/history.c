@@ -181,8 +181,6 @@ static int enter(struct diff *d, const struct store_oid *ids[2])
 			continue;
 		err = view_open(&l->v[i], d->s, ids[i], OBJ_TREE, OBJECT_BYTES);
 		if (err >= 0)
-			err = view_keep(&l->v[i]);
-		if (err >= 0)
 			l->c[i] = (struct tcur){ l->v[i].p, l->v[i].n, 0 };
 		if (err >= 0)
 			err = advance(l, i);

@@ -171,7 +171,7 @@ int log_open(struct log **out, struct os_disk *d, const struct log_geometry *g, 
 	}
 	units[at->unit].state = UNIT_LOG;
 	units[at->unit].generation = at->generation;
-	units[at->unit].records = at->ordinal;
+	log_unit_records(l, at->unit, at->ordinal);
 	units[l->at_next] = (struct unit){ .state = UNIT_LOG };
 	for (uint32_t u = 0; u < g->units; u++)
 		l->free += units[u].state == UNIT_FREE;
@@ -203,19 +203,6 @@ int log_unit_start(
 }
 
 /* ---- one record ---- */
-static int read_now(struct log *l, uint64_t offset, uint8_t *p, size_t n)
-{
-	uint64_t first = offset / LOG_BLOCK * LOG_BLOCK;
-	size_t whole = log_blocks((size_t)(offset - first) + n);
-	uint8_t *room = malloc(whole);
-	int err = room ? os_disk_read(l->d, first, room, whole) : ERR_NOMEM;
-
-	if (err >= 0)
-		memcpy(p, room + (offset - first), n);
-	free(room);
-	return err;
-}
-
 int log_read(struct log_record *out, struct log *l, const struct place *p, uint8_t *room)
 {
 	uint64_t offset = log_offset(l, p->unit, p->at);
@@ -226,17 +213,17 @@ int log_read(struct log_record *out, struct log *l, const struct place *p, uint8
 		p->n > l->g.unit_bytes - p->at || p->n > LOG_RECORD_MAX)
 		err = ERR_CORRUPT;
 	if (err >= 0)
-		err = read_now(l, offset, room, p->n);
+		err = os_disk_read_now(l->d, offset, room, p->n);
 	if (err >= 0)
 		err = record_parse(out, &n, str_n(room, p->n));
 	if (err >= 0 && (n != p->n || !record_has_place(out->kind)))
 		err = ERR_CORRUPT;
-	if (err < 0)
+	if (err < 0 && err != ERR_NOMEM)
 		return err_set(err, "store: %s at unit %u, byte %u (byte %llu of the disk)",
 			err == ERR_IO ? "the disk can't be read" : "a record is damaged",
 			(unsigned)p->unit, (unsigned)p->at, (unsigned long long)offset);
 	out->place = *p;
-	return 0;
+	return err;
 }
 
 /* ---- units ---- */
@@ -244,7 +231,14 @@ void log_unit_set(struct log *l, uint32_t unit, struct unit to)
 {
 	l->free += to.state == UNIT_FREE;
 	l->free -= l->units[unit].state == UNIT_FREE;
+	to.changed = true;
 	l->units[unit] = to;
+}
+
+void log_unit_records(struct log *l, uint32_t unit, uint32_t records)
+{
+	l->units[unit].records = records;
+	l->units[unit].changed = true;
 }
 
 /* From the end: the log fills the disk from its beginning. */

@@ -67,6 +67,7 @@ MUST_CHECK int log_pos_parse(struct log_pos *out, struct str in);
 enum unit_state { UNIT_FREE, UNIT_LOG, UNIT_INDEX };
 struct unit {
 	uint8_t state;
+	bool changed;        /* set by the log, for the caller to clear */
 	uint64_t generation; /* UNIT_LOG; 0: kept for the log to go on in */
 	uint32_t records,
 		dead; /* objects, bigs and frames in it; how many of them are known to be dead */

@@ -49,6 +49,7 @@ MUST_CHECK int unit_head_read(
 	struct unit_head *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit);
 MUST_CHECK int unit_head_write(struct log *l, uint32_t unit, const struct unit_head *h);
 void log_unit_set(struct log *l, uint32_t unit, struct unit to);
+void log_unit_records(struct log *l, uint32_t unit, uint32_t records);
 MUST_CHECK int log_fail(struct log *l, int err); /* sticky, with the current sentence */
 
 static inline size_t log_blocks(size_t n)

@@ -172,8 +172,9 @@ static int walk_probe(struct window *w, const struct walk *from)
 /* The log stands in another unit than before. */
 static void cross(struct log *l, const struct log_pos *before, const struct walk *k)
 {
-	l->units[before->unit].records = before->ordinal;
-	log_unit_set(l, k->pos.unit, (struct unit){ UNIT_LOG, k->pos.generation, 0, 0 });
+	log_unit_records(l, before->unit, before->ordinal);
+	log_unit_set(l, k->pos.unit,
+		(struct unit){ .state = UNIT_LOG, .generation = k->pos.generation });
 	log_unit_set(l, k->next, (struct unit){ .state = UNIT_LOG });
 }
 
@@ -200,7 +201,7 @@ static int walk_group(struct window *w, struct walk *k, log_record_fn *fn, void 
 	k->number = 0;
 	l->at = k->pos;
 	l->at_next = k->next;
-	l->units[l->at.unit].records = l->at.ordinal;
+	log_unit_records(l, l->at.unit, l->at.ordinal);
 	return 0;
 }
 

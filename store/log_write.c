@@ -113,13 +113,13 @@ static int enter_next(struct log *l)
 		return err_set(ERR_NOSPACE, "store: the disk is full");
 	if (write_end(l) < 0 || unit_head_write(l, l->next, &h) < 0)
 		return failed(l);
-	l->units[l->to.unit].records = l->to.ordinal;
+	log_unit_records(l, l->to.unit, l->to.ordinal);
 	l->to.unit = l->next;
 	l->to.generation = h.generation;
 	l->to.at = LOG_BLOCK;
 	l->to.ordinal = l->first = 0;
 	l->next = after;
-	log_unit_set(l, l->to.unit, (struct unit){ UNIT_LOG, h.generation, 0, 0 });
+	log_unit_set(l, l->to.unit, (struct unit){ .state = UNIT_LOG, .generation = h.generation });
 	log_unit_set(l, after, (struct unit){ .state = UNIT_LOG });
 	return 0;
 }
@@ -223,7 +223,7 @@ int log_commit(struct log *l)
 	l->at = l->to;
 	l->at.seq = l->seq;
 	l->at_next = l->next;
-	l->units[l->at.unit].records = l->at.ordinal;
+	log_unit_records(l, l->at.unit, l->at.ordinal);
 	return 0;
 }
 
@@ -242,5 +242,5 @@ void log_abort(struct log *l)
 			log_unit_set(l, u, (struct unit){ .state = UNIT_FREE });
 	}
 	log_unit_set(l, l->at_next, (struct unit){ .state = UNIT_LOG });
-	l->units[l->at.unit].records = l->at.ordinal;
+	log_unit_records(l, l->at.unit, l->at.ordinal);
 }

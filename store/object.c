@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How an object is kept: byte 0 is type | form << 4, then its size as a LEB128 number, then
- *	FORM_ZLIB    a zlib stream, level 1
- *	FORM_STORED  a zlib stream of one stored block, so its bytes are read in place
- *	FORM_FRAMES  8 bytes: the content id of its frames (frame.c)
- * Trees are stored: half of their bytes are hashes, which do not shrink.
+ * An object of up to one frame is one record of the log: a zlib stream, level 1, or for a tree one
+ * stored block (half of its bytes are hashes, which do not shrink). A larger one is frames (frame.c).
+ * The index says where, in KV_OBJ: byte 0 is type | form << 4, then the size as a LEB128 number, then
+ *	FORM_WHOLE   the place of the record
+ *	FORM_FRAMES  8 bytes: the content id of its frames; the place of the record that says so
  */
 #include "store/store_impl.h"
 
@@ -42,27 +42,36 @@ int head_parse(struct head *out, struct str v)
 			break;
 		shift += 7;
 	}
-	out->payload = str_sub(v, at, v.n);
-	if (out->type < OBJ_COMMIT || out->type > OBJ_TAG)
+	if (out->type < OBJ_COMMIT || out->type > OBJ_TAG || out->form > FORM_FRAMES ||
+		(out->form == FORM_FRAMES) != (out->size > FRAME_BYTES))
 		goto damaged;
-	switch (out->form) {
-	case FORM_ZLIB:
-		if (out->payload.n <= 6 || out->size > OBJECT_BYTES)
+	if (out->form == FORM_FRAMES) {
+		if (v.n < at + 8)
 			goto damaged;
-		return 0;
-	case FORM_STORED:
-		if (out->payload.n != out->size + STORED_HEAD + STORED_TAIL)
-			goto damaged;
-		return 0;
-	case FORM_FRAMES:
-		if (out->payload.n != 8 || out->type != OBJ_BLOB || out->size <= FRAME_BYTES)
-			goto damaged;
-		out->content = load_be64(out->payload.p);
-		return 0;
-	default: break;
+		out->content = load_be64(v.p + at);
+		at += 8;
 	}
+	if (place_parse(&out->place, str_sub(v, at, v.n)) < 0 || out->place.n > RECORD_BYTES)
+		goto damaged;
+	return 0;
 damaged:
 	return err_set(ERR_CORRUPT, "store: an object's record is damaged");
+}
+
+struct str object_value(char out[static OBJECT_VALUE_MAX], const struct head *h)
+{
+	size_t at = 0;
+
+	out[at++] = (char)(h->type | h->form << 4);
+	for (uint64_t v = h->size; (out[at] = (char)(v & 127)), v > 127; v >>= 7)
+		out[at++] |= (char)128;
+	at++;
+	if (h->form == FORM_FRAMES) {
+		store_be64(out + at, h->content);
+		at += 8;
+	}
+	place_pack(out + at, &h->place);
+	return str_n(out, at + PLACE_BYTES);
 }
 
 static int get_object(struct str *value, struct store *s, const struct store_oid *id)
@@ -94,27 +103,70 @@ int head_get(struct head *out, struct store *s, const struct store_oid *id)
 	return err < 0 ? err : head_parse(out, value);
 }
 
-static int unzip(struct view *v, struct store *s, const struct head *h)
+int object_fail(int err, const struct store_oid *id)
 {
-	struct str z = h->payload;
+	char hex[STORE_HEX], why[160];
+
+	snprintf(why, sizeof(why), "%s", err_text(err));
+	return err_set(err, "%s: object %s", why, store_oid_hex(hex, id));
+}
+
+int object_raw(struct str *z, struct store *s, const struct store_oid *id, const struct head *h,
+	uint8_t *room)
+{
+	struct log_record r;
+	int err = log_read(&r, s->log, &h->place, room);
+
+	if (err >= 0 &&
+		(r.kind != LOG_OBJECT || !store_oid_eq(&r.id, id) || r.type != h->type ||
+			r.size != h->size || r.bytes.n <= 6))
+		err = err_set(ERR_CORRUPT, "store: another record at unit %u, byte %u",
+			(unsigned)h->place.unit, (unsigned)h->place.at);
+	if (err >= 0) {
+		*z = r.bytes;
+		return 0;
+	}
+	return object_fail(err, id);
+}
+
+/* A tree as a rule: its bytes as they are. */
+static bool is_stored(struct str z, size_t size)
+{
+	return z.n == size + STORED_HEAD + STORED_TAIL && z.p[2] == 1 &&
+		((uint8_t)z.p[3] | (size_t)(uint8_t)z.p[4] << 8) == size;
+}
+
+static int unzip(struct view *v, struct store *s, const struct store_oid *id, const struct head *h)
+{
+	uint8_t *room = malloc(h->place.n + 1), *p;
+	struct str z;
 	uint32_t sum;
 	int err;
 
-	v->heap = malloc(h->size ? h->size : 1);
-	if (!v->heap)
+	if (!room)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	err = inflate_whole(&s->inflate, v->heap, h->size, str_sub(z, 2, z.n - 4), true);
+	v->heap = room;
+	err = object_raw(&z, s, id, h, room);
 	if (err < 0)
 		return err;
-	sum = (uint32_t)adler32(1, v->heap, (uInt)h->size);
-	for (size_t i = 0; i < 4; i++)
+	if (is_stored(z, h->size)) { /* the record's crc covers it */
+		v->p = (const uint8_t *)z.p + STORED_HEAD;
+		return 0;
+	}
+	v->heap = p = malloc(h->size ? h->size : 1);
+	err = p ? inflate_whole(&s->inflate, p, h->size, str_sub(z, 2, z.n - 4), true)
+		: err_set(ERR_NOMEM, "store: out of memory");
+	sum = err < 0 ? 0 : (uint32_t)adler32(1, p, (uInt)h->size);
+	for (size_t i = 0; i < 4 && err >= 0; i++)
 		if ((uint8_t)z.p[z.n - 4 + i] != (uint8_t)(sum >> (24 - 8 * i)))
-			return err_set(ERR_CORRUPT, "store: an object's bytes are damaged");
-	v->p = v->heap;
-	return 0;
+			err = err_set(ERR_CORRUPT, "store: an object's bytes are damaged");
+	free(room);
+	v->p = p;
+	return err;
 }
 
-static int unframe(struct view *v, struct store *s, const struct head *h)
+static int unframe(
+	struct view *v, struct store *s, const struct store_oid *id, const struct head *h)
 {
 	uint8_t *p = malloc(h->size);
 	uint32_t n = 0;
@@ -127,7 +179,7 @@ static int unframe(struct view *v, struct store *s, const struct head *h)
 		uint32_t len = left < FRAME_BYTES ? (uint32_t)left : FRAME_BYTES;
 		int err = frame_load(s, h->content, n, len);
 		if (err < 0)
-			return err;
+			return object_fail(err, id);
 		memcpy(p + at, s->frame, len);
 	}
 	v->p = p;
@@ -154,26 +206,12 @@ int view_open(struct view *v, struct store *s, const struct store_oid *id, int t
 	if (h.obj) {
 		v->obj = obj_ref(h.obj);
 		v->p = h.obj->p;
-	} else if (h.form == FORM_STORED) {
-		v->p = (const uint8_t *)h.payload.p + STORED_HEAD;
 	} else {
-		err = h.form == FORM_ZLIB ? unzip(v, s, &h) : unframe(v, s, &h);
+		err = h.form == FORM_WHOLE ? unzip(v, s, id, &h) : unframe(v, s, id, &h);
 	}
 	if (err < 0)
 		view_end(v);
 	return err;
-}
-
-int view_keep(struct view *v)
-{
-	if (v->heap || v->obj)
-		return 0;
-	v->heap = malloc(v->n ? v->n : 1);
-	if (!v->heap)
-		return err_set(ERR_NOMEM, "store: out of memory");
-	memcpy(v->heap, v->p, v->n);
-	v->p = v->heap;
-	return 0;
 }
 
 void view_end(struct view *v)
@@ -184,14 +222,6 @@ void view_end(struct view *v)
 }
 
 /* ---- writing ---- */
-static void add_head(struct buf *b, int type, int form, uint64_t size)
-{
-	buf_addc(b, (char)(type | form << 4));
-	for (; size > 127; size >>= 7)
-		buf_addc(b, (char)(size | 128));
-	buf_addc(b, (char)size);
-}
-
 static void add_sum(struct buf *b, uint32_t sum)
 {
 	for (int i = 0; i < 4; i++)
@@ -223,35 +253,50 @@ static void add_deflated(struct buf *b, struct store *s, const struct obj *o)
 	} while (rc == Z_OK);
 }
 
+static int write_whole(struct head *h, struct store *s, const struct obj *o)
+{
+	struct buf b;
+	int err;
+
+	buf_init(&b, NULL);
+	if (o->type == OBJ_TREE && o->n <= STORED_MAX)
+		add_stored(&b, o);
+	else
+		add_deflated(&b, s, o);
+	add_sum(&b, (uint32_t)adler32(1, o->p, (uInt)o->n));
+	err = b.err;
+	if (err >= 0)
+		err = log_object(&h->place, s->log, &o->id, o->type, o->n, buf_str(&b));
+	buf_free(&b);
+	return err;
+}
+
+static int write_frames(struct head *h, struct store *s, struct changes *out, const struct obj *o)
+{
+	uint32_t n = 0;
+	int err = 0;
+
+	h->form = FORM_FRAMES;
+	h->content = s->next_content++;
+	for (size_t at = 0; at < o->n && err >= 0; at += FRAME_BYTES) {
+		struct str kept;
+		frame_pack(&kept, s, str_sub(str_n(o->p, o->n), at, at + FRAME_BYTES));
+		err = frame_log(s, out, h->content, n++, kept);
+	}
+	return err < 0 ? err : log_big(&h->place, s->log, &o->id, o->type, o->n, h->content);
+}
+
 int object_write(struct store *s, struct changes *out, const struct obj *o)
 {
+	char room[OBJECT_VALUE_MAX];
 	struct str key = oid_str(&o->id), there;
-	struct buf b;
+	struct head h = { .type = o->type, .size = o->n, .form = FORM_WHOLE };
 	int err = changes_get(&there, out, KV_OBJ, key);
 
 	if (err == ERR_AGAIN)
 		err = kv_get(&there, s->kv, KV_OBJ, key);
 	if (err != ERR_NOENT)
 		return err;
-	buf_init(&b, NULL);
-	if (o->type == OBJ_TREE && o->n <= STORED_MAX) {
-		add_head(&b, o->type, FORM_STORED, o->n);
-		add_stored(&b, o);
-	} else {
-		add_head(&b, o->type, FORM_ZLIB, o->n);
-		add_deflated(&b, s, o);
-	}
-	add_sum(&b, (uint32_t)adler32(1, o->p, (uInt)o->n));
-	err = b.err < 0 ? b.err : changes_put(out, KV_OBJ, key, buf_str(&b));
-	buf_free(&b);
-	return err;
-}
-
-int object_value_frames(struct buf *b, uint64_t size, uint64_t content)
-{
-	char id[8];
-	store_be64(id, content);
-	add_head(b, OBJ_BLOB, FORM_FRAMES, size);
-	buf_add(b, str_n(id, sizeof(id)));
-	return b->err;
+	err = o->n <= FRAME_BYTES ? write_whole(&h, s, o) : write_frames(&h, s, out, o);
+	return err < 0 ? err : changes_put(out, KV_OBJ, key, object_value(room, &h));
 }

@@ -2,7 +2,10 @@
 /* Opening and closing, the writer's turn, figures, records read outside an edit. */
 #include "store/store_impl.h"
 
+#include "os/log.h"
 #include "os/map.h"
+
+#define SPACE_RESERVE ((uint64_t)64 * 1024 * 1024)
 
 #pragma weak os_map_stats /* absent where the host's kernel does the mapping */
 
@@ -27,55 +30,55 @@ static void store_free(struct store *s)
 		next = w->next;
 		free(w);
 	}
+	log_close(s->log);
 	if (s->kv)
 		kv_close(s->kv);
+	free(s->units);
 	deflateEnd(&s->deflate);
 	inflateEnd(&s->inflate);
 	free(s->scratch);
+	free(s->record);
 	free(s->frame);
 	free(s);
 }
 
 /* Numbers go on from the last group; a store never written to starts at the clock. */
-static int load_seq(struct store *s)
+static uint64_t log_seq(const struct store *s)
 {
-	struct str v;
-	int err = kv_get(&v, s->kv, KV_SYS, STR("mseq"));
+	struct log_pos at;
 
-	if (err == ERR_NOENT) {
-		int64_t now = os_wall_sec();
+	log_tell(&at, s->log);
+	return at.seq;
+}
+
+static void load_seq(struct store *s)
+{
+	int64_t now = os_wall_sec();
+
+	s->seq = log_seq(s);
+	if (!s->seq)
 		s->seq = (uint64_t)(now > 0 ? now : 1) << 20;
-		return 0;
-	}
-	if (err < 0)
-		return err;
-	if (v.n != 8)
-		return err_set(ERR_CORRUPT, "store: the group number is damaged");
-	s->seq = load_be64(v.p);
-	return 0;
 }
 
 int store_open(struct store **out, struct os_disk *d, const struct store_driver *driver)
 {
-	struct super u;
-	struct store *s;
-	int err = super_load(&u, d);
+	struct store *s = calloc(1, sizeof(*s));
+	int err;
 
-	if (err < 0)
-		return err;
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(ERR_NOMEM, "store: out of memory");
+	s->disk = d;
 	s->driver = driver;
-	s->kv_bytes = u.kv_bytes;
 	s->loose_end = &s->loose_first;
-	err = start_zlib(s);
+	err = super_load(&s->super, d);
 	if (err >= 0)
-		err = kv_open(&s->kv, d, u.kv_offset, u.kv_bytes);
+		err = start_zlib(s);
 	if (err >= 0)
-		err = load_seq(s);
-	if (err >= 0)
-		err = pending_sweep(s);
+		err = index_open(s);
+	if (err >= 0) {
+		load_seq(s);
+		err = pending_open(s);
+	}
 	if (err >= 0)
 		err = derive_open(s);
 	if (err < 0)
@@ -91,10 +94,10 @@ void store_close(struct store *s)
 	while (s->users > 0)
 		if (os_wait(&s->idle, OS_FOREVER) < 0)
 			os_panic("store: a wait without end ended");
-	if (!s->failed && s->group) {
-		int err = os_lock(&s->turn, OS_FOREVER);
-		if (err >= 0)
-			group_write(s); /* spools' leftovers: nobody waits for them */
+	if (!s->failed && os_lock(&s->turn, OS_FOREVER) >= 0) {
+		group_write(s); /* spools' leftovers: nobody waits for them */
+		if (!s->failed && s->forwarded != log_seq(s))
+			(void)!index_forward(s); /* nothing is left to replay */
 	}
 	store_free(s);
 }
@@ -102,6 +105,15 @@ void store_close(struct store *s)
 uint64_t store_seq(const struct store *s)
 {
 	return s->seq;
+}
+
+/* Bytes that groups may still take: of free units, and of the one being filled. */
+static uint64_t space_left(const struct store *s)
+{
+	struct log_pos at;
+
+	log_tell(&at, s->log);
+	return (uint64_t)log_units_free(s->log) * s->super.unit_bytes + s->super.unit_bytes - at.at;
 }
 
 void store_stats(struct store_stats *out, struct store *s)
@@ -112,8 +124,8 @@ void store_stats(struct store_stats *out, struct store *s)
 		os_map_stats(&map);
 	*out = s->stats;
 	out->seq = s->seq;
-	out->size_bytes = s->kv_bytes;
-	out->used_bytes = s->kv_bytes - kv_free_bytes(s->kv, UINT64_MAX);
+	out->size_bytes = (uint64_t)s->super.units * s->super.unit_bytes;
+	out->used_bytes = out->size_bytes - space_left(s);
 	out->map_faults = map.faults;
 	out->map_evictions = map.evictions;
 }
@@ -138,9 +150,20 @@ int store_turn(struct store *s, os_time deadline)
 		return err;
 	if (s->failed) {
 		os_unlock(&s->turn);
-		return err_set(ERR_IO, "store: the disk has failed; writing stopped");
+		return err_set(s->fail_err, "%s", s->fail_text);
 	}
 	return 0;
+}
+
+void store_fail(struct store *s, int err, const char *text)
+{
+	if (s->failed)
+		return;
+	s->failed = true;
+	s->fail_err = err;
+	snprintf(s->fail_text, sizeof(s->fail_text), "%s", text);
+	os_log(OS_ERROR, "svc=store event=failed seq=%llu why=\"%s\"", (unsigned long long)s->seq,
+		s->fail_text);
 }
 
 void store_turn_end(struct store *s)
@@ -150,17 +173,16 @@ void store_turn_end(struct store *s)
 
 int space_check(struct store *s, size_t bytes, bool grows)
 {
-	/* A commit rewrites the index pages on its way; deletes may use most of the reserve. */
-	uint64_t reserve = s->kv_bytes / 32, need;
+	/* For the index to grow, deletes, a checkpoint, the sweep; deletes may use some of it. */
+	uint64_t unit = s->super.unit_bytes, reserve = (uint64_t)s->super.units / 16 * unit;
 
-	if (reserve < 256 * 1024)
-		reserve = 256 * 1024;
-	if (reserve > 32 * 1024 * 1024)
-		reserve = 32 * 1024 * 1024;
+	if (reserve < 3 * unit)
+		reserve = 3 * unit;
+	if (reserve > SPACE_RESERVE)
+		reserve = SPACE_RESERVE;
 	if (s->group)
 		bytes += group_bytes(s->group);
-	need = 2 * (uint64_t)bytes + (grows ? reserve : reserve / 4);
-	if (kv_free_bytes(s->kv, need) < need)
+	if (space_left(s) < bytes + bytes / 8 + (grows ? reserve : unit))
 		return err_set(ERR_NOSPACE, "store: the disk is full");
 	return 0;
 }

@@ -67,7 +67,7 @@ static int emit_frames(struct pack *p, uint64_t content, uint64_t size)
 			err = err_set(ERR_CORRUPT, "store: a frame is damaged");
 			break;
 		}
-		memcpy(copy, raw.p, raw.n); /* the sink may wait; the map may move on */
+		memcpy(copy, raw.p, raw.n); /* the sink may wait, others read */
 		err = emit(p, str_n(copy, raw.n));
 	}
 	for (int i = 0; i < 4; i++)
@@ -76,20 +76,19 @@ static int emit_frames(struct pack *p, uint64_t content, uint64_t size)
 	return err < 0 ? err : emit(p, str_n(tail, sizeof(tail)));
 }
 
-static int emit_object(struct pack *p, const struct head *h)
+static int emit_object(struct pack *p, const struct store_oid *id, const struct head *h)
 {
-	struct obj *copy = NULL;
-	int err;
+	uint8_t *room;
+	struct str z;
+	int err = emit_head(p, h->type, h->size);
 
-	if (h->form != FORM_FRAMES) {
-		copy = obj_new(&(struct store_oid){ { 0 } }, h->type, h->payload);
-		if (!copy)
-			return err_set(ERR_NOMEM, "store: out of memory");
-	}
-	err = emit_head(p, h->type, h->size);
+	if (err < 0 || h->form == FORM_FRAMES)
+		return err < 0 ? err : emit_frames(p, h->content, h->size);
+	room = malloc(h->place.n);
+	err = room ? object_raw(&z, p->s, id, h, room) : err_set(ERR_NOMEM, "store: out of memory");
 	if (err >= 0)
-		err = copy ? emit(p, str_n(copy->p, copy->n)) : emit_frames(p, h->content, h->size);
-	obj_unref(copy);
+		err = emit(p, z);
+	free(room);
 	return err;
 }
 
@@ -121,7 +120,7 @@ static int emit_list(struct pack *p, const struct chosen *want)
 		if (err >= 0 && h.obj)
 			err = emit_loaded(p, h.obj);
 		else if (err >= 0)
-			err = emit_object(p, &h);
+			err = emit_object(p, &want->list[i], &h);
 	}
 	return err;
 }
@@ -147,7 +146,7 @@ static int emit_scan(struct pack *p, const struct idset *want)
 		left--;
 		err = head_parse(&h, value);
 		if (err >= 0)
-			err = emit_object(p, &h);
+			err = emit_object(p, &id, &h);
 	}
 	return err;
 }

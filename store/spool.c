@@ -45,7 +45,7 @@ int store_spool_begin(struct store_spool **out, struct store *s)
 	if (s->closing)
 		return err_set(ERR_CLOSED, "store: closing");
 	if (s->failed)
-		return err_set(ERR_IO, "store: the disk has failed; writing stopped");
+		return err_set(s->fail_err, "%s", s->fail_text);
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return err_set(ERR_NOMEM, "store: out of memory");
@@ -64,8 +64,8 @@ static int spool_frame_locked(struct store_spool *w)
 	if (err >= 0)
 		err = spool_group(&g, &w->in, s);
 	if (err >= 0 && !w->on_disk) {
-		err = pending_content_begin(&w->content, s, g);
-		w->on_disk = err >= 0;
+		w->content = s->next_content++;
+		w->on_disk = true;
 	}
 	if (err >= 0)
 		err = frame_put(s, &g->kv, w->content, w->frames, str_n(w->p, w->n));
@@ -142,10 +142,10 @@ void store_spool_abort(struct store_spool *w)
 	struct store *s = w->s;
 	struct group *g;
 
-	/* When this fails the frames are swept at the next open. */
+	/* Also when this fails, the sweep finds the frames. */
 	if (w->on_disk && !s->closing && store_turn(s, OS_FOREVER) >= 0) {
 		if (group_open(&g, s) >= 0 &&
-			pending_content_abort(s, g, w->content, w->frames) >= 0 &&
+			pending_content_abort(g, w->content, w->frames) >= 0 &&
 			group_bytes(g) > GROUP_BYTES)
 			group_write(s);
 		store_turn_end(s);
@@ -240,7 +240,7 @@ static int finish_large(struct store_oid *id, struct store_spool *w)
 		return err;
 	err = spool_group(&g, &w->in, s);
 	if (err >= 0 && is_kept(s, id))
-		err = pending_content_abort(s, g, w->content, w->frames);
+		err = pending_content_abort(g, w->content, w->frames);
 	else if (err >= 0)
 		err = pending_content_end(s, g, w->content, w->size, id);
 	if (err >= 0) {
@@ -283,8 +283,7 @@ int content_whole(struct store_oid *id, struct store_edit *e, struct str bytes)
 	err = space_check(s, bytes.n, true);
 	if (err >= 0)
 		err = spool_group(&g, &e->in, s);
-	if (err >= 0)
-		err = pending_content_begin(&content, s, g);
+	content = s->next_content++;
 	for (size_t at = 0; at < bytes.n && err >= 0; at += FRAME_BYTES) {
 		err = spool_group(&g, &e->in, s);
 		if (err >= 0)

@@ -13,19 +13,21 @@
 
 #include "store/exchange.h"
 #include "store/keep.h"
+#include "store/log_impl.h"
 #include "store/overlay_impl.h"
 
 #define ZLIB_CONST
 #include <zlib.h>
 
-#define STORE_VERSION 1
-#define FRAME_BYTES   (64 * 1024)        /* of a blob; larger blobs are kept in such frames */
+#define STORE_VERSION 2
+#define FRAME_BYTES   (64 * 1024)        /* larger objects are kept in such frames */
 #define GROUP_BYTES   (1024 * 1024)      /* a group that holds more is written at once */
 #define LOOSE_BYTES   (1024 * 1024)      /* finished small spools kept in memory */
 #define EDIT_BYTES    (16 * 1024 * 1024) /* memory of one edit */
 #define OBJECT_BYTES  (64 * 1024 * 1024) /* a tree, commit or tag */
 #define REF_MAX       255
 #define SCRATCH_BYTES (FRAME_BYTES + 1024)
+#define RECORD_BYTES  (SCRATCH_BYTES + 64) /* of the log, for an object or frame */
 
 enum { OBJ_COMMIT = 1, OBJ_TREE, OBJ_BLOB, OBJ_TAG };
 #define MODE_TREE 040000u
@@ -51,6 +53,29 @@ static inline bool oid_opt_eq(const struct store_oid *a, const struct store_oid 
 	return a && b ? store_oid_eq(a, b) : a == b;
 }
 
+/* ---- super.c: how the disk is divided ---- */
+#define EXTENTS_MAX 16
+struct super {
+	uint32_t version;
+	uint8_t uuid[16];
+	uint64_t generation;
+	uint32_t unit_bytes, units;
+	unsigned extent_count;
+	struct extent { /* of the index, in its order */
+		uint32_t unit, units;
+	} extents[EXTENTS_MAX];
+};
+#define SUPER_BYTES 512
+#define UNITS_AT    (64 * 1024)  /* unit 0 */
+#define INDEX_LEAST (256 * 1024) /* bytes it is given first; it grows */
+#define INDEX_MOST  (64 * 1024 * 1024)
+void super_pack(uint8_t out[static SUPER_BYTES], const struct super *u);
+MUST_CHECK int super_parse(struct super *out, const uint8_t in[static SUPER_BYTES]);
+MUST_CHECK int super_load(struct super *out, struct os_disk *d); /* BLOCKS */
+/* Both copies, one after the other, as the next generation. BLOCKS. */
+MUST_CHECK int super_save(struct super *u, struct os_disk *d);
+void super_geometry(struct log_geometry *out, const struct super *u);
+
 /* ---- the store itself ---- */
 struct gref { /* one ref moved by a group */
 	struct gref *next;
@@ -70,7 +95,8 @@ struct group {
 	unsigned refs;
 	uint64_t seq;
 	struct omap objs;    /* kept if a ref reaches them */
-	struct omap pending; /* kept until the next open in any case (pending.c) */
+	struct omap pending; /* written in any case */
+	struct omap adopted; /* of what was pending (pending.c): refs reach it then */
 	struct changes kv;
 	struct gref *grefs;
 	unsigned edits;
@@ -88,16 +114,21 @@ struct watch {
 
 struct store {
 	const struct store_driver *driver;
+	struct os_disk *disk;
+	struct super super;
+	struct unit *units; /* super.units of them */
+	struct log *log;
 	struct kv *kv;
-	uint64_t kv_bytes;
-	uint64_t seq;
+	uint64_t seq, forwarded; /* the last durable group; the last that the index alone knows */
 
 	struct os_mutex turn;
 	struct store_edit *edit; /* whose turn it is, if it is an edit's */
 	struct group *group;     /* open, or being written */
 	unsigned users;          /* edits, spools and walks not yet ended */
 	struct os_waitq idle;
-	bool closing, failed;
+	bool closing, failed; /* failed: nothing is written any more, */
+	int fail_err;         /* for this reason */
+	char fail_text[200];
 	bool rebuilding; /* rows may be written piecemeal: they count only when complete */
 	bool rows_stale; /* no driver, but rows on the disk: the first edit marks them so */
 
@@ -108,6 +139,7 @@ struct store {
 
 	z_stream deflate, inflate; /* raw, one call at a time */
 	uint8_t *scratch;          /* SCRATCH_BYTES */
+	uint8_t *record;           /* RECORD_BYTES: a frame as read; NULL until used */
 	struct sha1 sha;
 	uint64_t frame_content; /* the frame last read, whole */
 	uint32_t frame_n;
@@ -121,6 +153,8 @@ struct store {
 	struct git_repository *repo;
 };
 
+/* From now on nothing is written. */
+void store_fail(struct store *s, int err, const char *text);
 /* Takes the writer's turn: ERR_IO after a failed flush, ERR_CLOSED while closing. BLOCKS. */
 MUST_CHECK int store_turn(struct store *s, os_time deadline);
 void store_turn_end(struct store *s);
@@ -146,6 +180,18 @@ MUST_CHECK int group_wait(struct store *s, struct group *g);
 /* ERR_NOSPACE when `bytes` more leave less than the reserve; smaller limit for deletes. */
 MUST_CHECK int space_check(struct store *s, size_t bytes, bool grows);
 
+/* ---- index.c: the index follows the log ---- */
+MUST_CHECK int index_format(struct os_disk *d, const struct super *u); /* and the log. BLOCKS */
+/* Opens both and brings the index forward to the log's end. BLOCKS. */
+MUST_CHECK int index_open(struct store *s);
+/* What the index must know to go on from here: the log's position, the units. Visible with the next
+ * batch. */
+MUST_CHECK int index_note(struct store *s);
+/* The tail to LMDB, durably. Holding the turn. BLOCKS. */
+MUST_CHECK int index_forward(struct store *s);
+/* What a record of the log means for the index. */
+MUST_CHECK int record_index(struct changes *out, const struct log_record *r);
+
 /* ---- ref.c ---- */
 struct ref_value {
 	struct store_oid commit, tree;
@@ -165,34 +211,48 @@ struct view {
 	void *heap;      /* freed by view_end */
 	struct obj *obj; /* released by view_end */
 };
-/* `type` 0: any; another type is ERR_BAD. ERR_LIMIT over `max`. Borrowed until the turn's next flush
- * at the latest: call nothing that BLOCKS while a view is open. */
+/* `type` 0: any; another type is ERR_BAD. ERR_LIMIT over `max`. */
 MUST_CHECK int view_open(
 	struct view *v, struct store *s, const struct store_oid *id, int type, size_t max);
 void view_end(struct view *v);
-/* Copies what lies in the disk's map: then others may run while the view is open. */
-MUST_CHECK int view_keep(struct view *v);
 struct head { /* of an object, however it is kept */
 	int type;
 	uint64_t size;
 	struct obj *obj;    /* in memory, borrowed */
 	int form;           /* FORM_*, when on disk */
 	uint64_t content;   /* FORM_FRAMES */
-	struct str payload; /* FORM_ZLIB, FORM_STORED: the zlib stream */
+	struct place place; /* of its record in the log; none yet in a group's changes */
 };
-enum { FORM_ZLIB, FORM_STORED, FORM_FRAMES };
+enum { FORM_WHOLE, FORM_FRAMES };
 MUST_CHECK int head_get(struct head *out, struct store *s, const struct store_oid *id);
 MUST_CHECK int head_parse(struct head *out, struct str value); /* ERR_CORRUPT */
-/* The object as kept, into `out`, unless it is there. */
+/* KV_OBJ's value. */
+#define OBJECT_VALUE_MAX 40
+struct str object_value(char out[static OBJECT_VALUE_MAX], const struct head *h);
+/* The zlib stream of an object kept whole (FORM_WHOLE), read into `room` of h->place.n bytes. */
+MUST_CHECK int object_raw(struct str *zlib_stream, struct store *s, const struct store_oid *id,
+	const struct head *h, uint8_t *room);
+/* Adds to the sentence which object it was. */
+MUST_CHECK int object_fail(int err, const struct store_oid *id);
+/* The object into the log's open group unless it is there, and its places into `out`. */
 MUST_CHECK int object_write(struct store *s, struct changes *out, const struct obj *o);
-MUST_CHECK int object_value_frames(struct buf *b, uint64_t size, uint64_t content);
 /* In edit, group or loose; borrowed; NULL. */
 struct obj *object_fresh(struct store *s, const struct store_oid *id);
 
 /* ---- frame.c: large blobs ---- */
 #define FRAME_KEY 12
 struct str frame_key(char out[static FRAME_KEY], uint64_t content, uint32_t n);
-/* Compresses and keeps one frame in `out`. */
+static inline uint32_t frame_number(struct str key)
+{
+	const uint8_t *p = (const uint8_t *)key.p + 8;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+/* Compresses one frame into s->scratch. */
+void frame_pack(struct str *out, struct store *s, struct str bytes);
+/* A compressed frame into the log's open group, its place into `out`. */
+MUST_CHECK int frame_log(
+	struct store *s, struct changes *out, uint64_t content, uint32_t n, struct str kept);
+/* Compresses one frame and keeps it, as it is, in a group's changes. */
 MUST_CHECK int frame_put(
 	struct store *s, struct changes *out, uint64_t content, uint32_t n, struct str bytes);
 /* The frame as kept: adler32 (4 bytes, little-endian), raw deflate ending in a full flush. */
@@ -205,18 +265,15 @@ uint64_t load_be64(const char *p);
 void store_be64(char *p, uint64_t v);
 
 /* ---- pending.c: objects that no ref reaches yet ---- */
-/* A content id for a large blob in the making, forgotten at the next open unless finished. */
-MUST_CHECK int pending_content_begin(uint64_t *id, struct store *s, struct group *g);
-MUST_CHECK int pending_content_abort(
-	struct store *s, struct group *g, uint64_t content, uint32_t frames);
+MUST_CHECK int pending_content_abort(struct group *g, uint64_t content, uint32_t frames);
 MUST_CHECK int pending_content_end(struct store *s, struct group *g, uint64_t content,
 	uint64_t size, const struct store_oid *id);
 /* Keep a small object although no ref reaches it. */
 MUST_CHECK int pending_add(struct store *s, struct group *g, struct obj *o);
 /* An edit put `id` into a tree: no longer pending once its group is durable. */
-MUST_CHECK int pending_adopt(struct store *s, struct changes *kv, const struct store_oid *id);
-void pending_forget(struct store *s, const struct store_oid *id);
-MUST_CHECK int pending_sweep(struct store *s); /* at open. BLOCKS */
+MUST_CHECK int pending_adopt(struct store *s, struct omap *adopted, const struct store_oid *id);
+void pending_forget(struct store *s, const struct omap *adopted);
+MUST_CHECK int pending_open(struct store *s);
 /* Keep an object of any type and size although no ref reaches it, unless it is there already. */
 MUST_CHECK int pending_take(struct store *s, struct group *g, struct obj *o);
 MUST_CHECK int loose_add(struct store *s, struct obj *o);
@@ -296,6 +353,7 @@ struct store_edit {
 	struct store_oid base; /* tree: the edits before this one included */
 	struct node *root;
 	struct omap objs;
+	struct omap adopted; /* of what was pending */
 	struct changes kv;
 	size_t node_bytes;
 	bool grows;       /* puts blobs */
@@ -336,17 +394,6 @@ struct why *why_new(const struct store_why *w); /* NULL: no memory */
 MUST_CHECK int commit_parent(/* the first; ERR_NOENT */
 	struct store_oid *out, struct store *s, const struct store_oid *commit);
 MUST_CHECK int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *commit);
-
-/* ---- super.c ---- */
-struct super {
-	uint32_t version;
-	uint8_t uuid[16];
-	uint64_t generation, kv_offset, kv_bytes;
-};
-#define SUPER_BYTES 512
-void super_pack(uint8_t out[static SUPER_BYTES], const struct super *u);
-MUST_CHECK int super_parse(struct super *out, const uint8_t in[static SUPER_BYTES]);
-MUST_CHECK int super_load(struct super *out, struct os_disk *d); /* BLOCKS */
 
 /* ---- git_odb.c, git_ref.c: the store as libgit2's storage ---- */
 MUST_CHECK int git_start(void); /* libgit2 itself, once */

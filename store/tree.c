@@ -210,9 +210,7 @@ int store_list(struct store *s, const struct store_oid *tree, struct str after, 
 
 	if (err < 0)
 		return err;
-	err = view_keep(&v); /* fn may write, or wait */
-	if (err >= 0)
-		err = tree_list(str_n(v.p, v.n), after, fn, ctx);
+	err = tree_list(str_n(v.p, v.n), after, fn, ctx); /* fn may write, or wait */
 	view_end(&v);
 	return err;
 }

@@ -41,7 +41,7 @@ static int hash_object(struct store_oid *out, struct store *s, const struct stor
 
 	if (err < 0)
 		return err;
-	if (h.form != FORM_FRAMES || h.obj) {
+	if (h.form != FORM_FRAMES || h.obj || h.type != OBJ_BLOB) {
 		err = view_open(&v, s, id, 0, OBJECT_BYTES);
 		if (err < 0)
 			return err;
@@ -95,6 +95,7 @@ static int check_objects(struct store *s, struct store_verify *v)
 {
 	struct store_oid id;
 	struct str key, value, from = STR_NONE;
+	struct head h;
 	uint64_t total, bytes = 0;
 	int err = kv_count(&total, s->kv, KV_OBJ);
 
@@ -108,7 +109,7 @@ static int check_objects(struct store *s, struct store_verify *v)
 		}
 		memcpy(id.b, key.p, sizeof(id.b));
 		from = oid_str(&id);
-		bytes += value.n + 256;
+		bytes += head_parse(&h, value) < 0 || h.form == FORM_FRAMES ? 4096 : h.place.n;
 		err = check_object(s, v, &id);
 		if (bytes > YIELD_BYTES) {
 			bytes = 0;

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The index follows the log: at open it is brought to the log's end, later a batch at a time. What
+ * only it needs stands in KV_SYS, is put with each batch and never logged:
+ *	mpos              where in the log the next group begins that LMDB may not know
+ *	u<unit, 4 bytes>  generation (8), records (4), dead (4); little-endian; of the log's units
+ */
+#include "store/log_part_impl.h"
+#include "store/store_impl.h"
+
+#include "os/log.h"
+
+#define UNIT_VALUE 16
+#ifndef KV_EXTENTS
+struct kv_extent {
+	uint64_t offset, bytes;
+};
+struct kv_grow {
+	int (*more)(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted);
+	void *ctx;
+};
+#define kv_format(d, x, n)     kv_format(d, x[0].offset, x[0].bytes + 0 * n)
+#define kv_open(k, d, x, n, g) ((void)(g), kv_open(k, d, x[0].offset, x[0].bytes + 0 * n))
+#endif
+
+static struct str unit_key(char room[static 5], uint32_t unit)
+{
+	char number[4];
+	for (int i = 0; i < 4; i++)
+		number[i] = (char)(unit >> (24 - 8 * i));
+	return sys_key(room, 'u', str_n(number, sizeof(number)));
+}
+
+static struct kv_extent bytes_of(const struct super *u, const struct extent *x)
+{
+	return (struct kv_extent){ UNITS_AT + (uint64_t)x->unit * u->unit_bytes,
+		(uint64_t)x->units * u->unit_bytes };
+}
+
+static unsigned kv_extents(struct kv_extent out[static EXTENTS_MAX], const struct super *u)
+{
+	for (unsigned i = 0; i < u->extent_count; i++)
+		out[i] = bytes_of(u, &u->extents[i]);
+	return u->extent_count;
+}
+
+/* More room for LMDB, durably its own before it is used. */
+static int grow(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted)
+{
+	struct store *s = ctx;
+	struct super u = s->super;
+	struct extent x = { .units = (uint32_t)((wanted + u.unit_bytes - 1) / u.unit_bytes) };
+	int err = ERR_NOSPACE;
+
+	if (u.extent_count == EXTENTS_MAX)
+		return err_set(ERR_NOSPACE, "store: the index is in too many pieces");
+	for (; x.units > 0 && (uint64_t)x.units * u.unit_bytes >= least; x.units /= 2) {
+		err = log_units_take(&x.unit, s->log, x.units);
+		if (err != ERR_NOSPACE)
+			break;
+	}
+	if (err < 0)
+		return err_set(err, "store: no room for the index");
+	u.extents[u.extent_count++] = x;
+	err = super_save(&u, s->disk);
+	if (err < 0)
+		return err;
+	s->super = u;
+	*out = bytes_of(&u, &x);
+	return 0;
+}
+
+static int kv_start(struct store *s)
+{
+	struct kv_extent extents[EXTENTS_MAX];
+	unsigned n = kv_extents(extents, &s->super);
+	const struct kv_grow how = { grow, s };
+
+	return kv_open(&s->kv, s->disk, extents, n, &how);
+}
+
+/* ---- what the index must know ---- */
+static int note_unit(struct changes *c, uint32_t number, const struct unit *u)
+{
+	char room[5], value[UNIT_VALUE];
+	struct str key = unit_key(room, number);
+
+	if (u->state != UNIT_LOG || u->generation == 0)
+		return changes_del(c, KV_SYS, key);
+	le_put((uint8_t *)value, u->generation, 8);
+	le_put((uint8_t *)value + 8, u->records, 4);
+	le_put((uint8_t *)value + 12, u->dead, 4);
+	return changes_put(c, KV_SYS, key, str_n(value, sizeof(value)));
+}
+
+int index_note(struct store *s)
+{
+	struct changes c = { 0 };
+	char pos[LOG_POS_BYTES];
+	struct log_pos at;
+	int err;
+
+	log_tell(&at, s->log);
+	log_pos_pack(pos, &at);
+	err = changes_put(&c, KV_SYS, STR("mpos"), str_n(pos, sizeof(pos)));
+	for (uint32_t i = 0; i < s->super.units && err >= 0; i++)
+		if (s->units[i].changed)
+			err = note_unit(&c, i, &s->units[i]);
+	if (err < 0) {
+		changes_free(&c);
+		return err;
+	}
+	for (uint32_t i = 0; i < s->super.units; i++)
+		s->units[i].changed = false;
+	kv_apply(s->kv, &c);
+	return 0;
+}
+
+int index_forward(struct store *s)
+{
+	struct log_pos at;
+	int err = index_note(s);
+
+	log_tell(&at, s->log);
+	if (err >= 0)
+		err = kv_forward(s->kv);
+	if (err >= 0)
+		s->forwarded = at.seq;
+	else if (err == ERR_IO)
+		store_fail(s, ERR_IO, "store: the disk has failed; writing stopped");
+	else
+		os_log(OS_WARN, "svc=store event=index-behind err=%s why=\"%s\"", err_name(err),
+			err_text(err));
+	return err;
+}
+
+/* ---- open ---- */
+static int load_units(struct store *s)
+{
+	struct str key, value, from = STR("u");
+	char room[5];
+	int err;
+
+	for (unsigned i = 0; i < s->super.extent_count; i++)
+		for (uint32_t k = 0; k < s->super.extents[i].units; k++)
+			s->units[s->super.extents[i].unit + k].state = UNIT_INDEX;
+	while ((err = kv_next(&key, &value, s->kv, KV_SYS, from, true)) >= 0) {
+		const uint8_t *p = (const uint8_t *)key.p + 1, *v = (const uint8_t *)value.p;
+		uint32_t unit;
+		if (key.p[0] != 'u')
+			return 0;
+		unit = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+		if (key.n != 5 || value.n != UNIT_VALUE || unit >= s->super.units ||
+			s->units[unit].state != UNIT_FREE)
+			return err_set(ERR_CORRUPT, "store: index: the table of units is damaged");
+		s->units[unit] = (struct unit){ .state = UNIT_LOG,
+			.generation = le_get(v, 8),
+			.records = (uint32_t)le_get(v + 8, 4),
+			.dead = (uint32_t)le_get(v + 12, 4) };
+		from = unit_key(room, unit);
+	}
+	return err == ERR_NOENT ? 0 : err;
+}
+
+int record_index(struct changes *out, const struct log_record *r)
+{
+	char key[FRAME_KEY], room[OBJECT_VALUE_MAX];
+	struct head h = { .type = r->type, .size = r->size, .content = r->content };
+
+	h.form = r->kind == LOG_BIG ? FORM_FRAMES : FORM_WHOLE;
+	h.place = r->place;
+	switch (r->kind) {
+	case LOG_OBJECT:
+	case LOG_BIG: return changes_put(out, KV_OBJ, oid_str(&r->id), object_value(room, &h));
+	case LOG_FRAME:
+		place_pack(room, &r->place);
+		return changes_put(out, KV_FRAME, frame_key(key, r->content, r->frame),
+			str_n(room, PLACE_BYTES));
+	case LOG_PUT: return changes_put(out, r->table, r->key, r->value);
+	case LOG_DEL: return changes_del(out, r->table, r->key);
+	case LOG_MARK: break;
+	}
+	return 0;
+}
+
+struct replay {
+	struct store *s;
+	struct changes out;
+	uint64_t groups;
+};
+
+static int replay_record(void *ctx, uint64_t seq, const struct log_record *r)
+{
+	struct replay *x = ctx;
+	(void)seq;
+	return record_index(&x->out, r);
+}
+
+static int replay_group(void *ctx, uint64_t seq, const struct log_pos *after)
+{
+	struct replay *x = ctx;
+
+	(void)seq;
+	(void)after;
+	x->groups++;
+	kv_apply(x->s->kv, &x->out);
+	return kv_full(x->s->kv) ? index_forward(x->s) : 0;
+}
+
+static int replay(struct store *s)
+{
+	struct replay x = { .s = s };
+	os_time start = os_now();
+	int err = log_replay(s->log, replay_record, replay_group, &x);
+
+	changes_free(&x.out);
+	if (x.groups)
+		os_log(OS_INFO, "svc=store event=replayed groups=%llu ms=%lld result=%d",
+			(unsigned long long)x.groups, (long long)((os_now() - start) / OS_MS), err);
+	if (err != ERR_CORRUPT)
+		return err;
+	store_fail(s, err, err_text(err)); /* what is sound is there to read */
+	return 0;
+}
+
+int index_open(struct store *s)
+{
+	struct log_geometry g;
+	struct log_pos at = { 0 };
+	struct str value;
+	int err = kv_start(s);
+
+	super_geometry(&g, &s->super);
+	s->units = calloc(g.units, sizeof(*s->units));
+	if (err >= 0 && !s->units)
+		err = err_set(ERR_NOMEM, "store: out of memory");
+	if (err >= 0)
+		err = kv_get(&value, s->kv, KV_SYS, STR("mpos"));
+	if (err == ERR_NOENT)
+		err = err_set(ERR_CORRUPT, "store: index: the log's position is missing");
+	if (err >= 0)
+		err = log_pos_parse(&at, value);
+	if (err >= 0)
+		err = load_units(s);
+	if (err >= 0)
+		err = log_open(&s->log, s->disk, &g, s->units, &at);
+	s->forwarded = at.seq;
+	return err < 0 ? err : replay(s);
+}
+
+/* An empty log, and an index that knows where it begins. */
+int index_format(struct os_disk *d, const struct super *u)
+{
+	struct kv_extent extents[EXTENTS_MAX];
+	unsigned n = kv_extents(extents, u);
+	struct changes c = { 0 };
+	char pos[LOG_POS_BYTES];
+	struct log_geometry g;
+	struct log_pos at;
+	struct kv *kv = NULL;
+	int err;
+
+	super_geometry(&g, u);
+	err = log_format(&at, d, &g);
+	if (err >= 0)
+		err = kv_format(d, extents, n);
+	if (err >= 0)
+		err = kv_open(&kv, d, extents, n, NULL);
+	log_pos_pack(pos, &at);
+	if (err >= 0)
+		err = changes_put(&c, KV_SYS, STR("mpos"), str_n(pos, sizeof(pos)));
+	if (err >= 0) {
+		kv_apply(kv, &c);
+		err = kv_forward(kv);
+	}
+	if (kv)
+		kv_close(kv);
+	return err;
+}

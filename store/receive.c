@@ -137,12 +137,10 @@ static int base_load(struct store_receive *r, const struct store_oid *id)
 		return 0;
 	}
 	err = view_open(&v, r->s, id, 0, WHOLE_MAX);
-	if (err >= 0)
-		err = view_keep(&v);
 	if (err < 0)
 		return err;
 	*b = (struct base){ .id = *id, .type = v.type, .size = v.n };
-	if (v.heap) {
+	if (v.p == v.heap) {
 		b->p = v.heap;
 		v.heap = NULL;
 	} else {

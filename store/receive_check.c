@@ -155,8 +155,6 @@ static int old_open(struct check *c, struct level *l, unsigned k, const struct s
 {
 	int err = view_open(&l->old[k], c->s, id, OBJ_TREE, OBJECT_BYTES);
 
-	if (err >= 0)
-		err = view_keep(&l->old[k]);
 	if (err < 0)
 		return err;
 	l->old_at[k] = (struct tcur){ l->old[k].p, l->old[k].n, 0 };
@@ -176,8 +174,6 @@ static int enter(struct check *c, struct rec *rec, const struct store_oid *const
 	*l = (struct level){ .rec = rec };
 	c->depth++;
 	err = view_open(&l->now, c->s, &rec->id, OBJ_TREE, OBJECT_BYTES);
-	if (err >= 0)
-		err = view_keep(&l->now);
 	if (err < 0)
 		return err;
 	l->at = (struct tcur){ l->now.p, l->now.n, 0 };

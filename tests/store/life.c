@@ -2,8 +2,6 @@
 /* The workload: what the writers do. The model and its comparison are in life_model.c. */
 #include "tests/store/life_impl.h"
 
-#pragma weak store_ref_update /* until it is there */
-
 #define BIG    (150 * 1024)
 #define DIRECT (90 * 1024)
 
@@ -209,7 +207,7 @@ static int move_refs(struct step *t)
 		arena_fmt(t->a, "%.*s.b", STR_ARG(t->ref)) };
 	int err = store_ref_get(&head, t->s, t->ref), has_a, has_b;
 
-	if (err < 0 || !store_ref_update)
+	if (err < 0)
 		return err == ERR_NOENT ? 0 : err;
 	has_a = store_ref_get(&a, t->s, names[0]);
 	has_b = store_ref_get(&b, t->s, names[1]);

@@ -272,6 +272,33 @@ static int note_row(void *ctx, struct str key, struct str value)
 	return 0;
 }
 
+struct last {
+	bool has;
+	struct store_oid to;
+};
+
+static int note_last(void *ctx, const struct store_ref_record *r)
+{
+	struct last *last = ctx;
+
+	last->has = r->to != NULL;
+	if (r->to)
+		last->to = *r->to;
+	return ERR_CLOSED; /* enough */
+}
+
+/* The record of a ref's moves is of the same group as the move. */
+static void check_record(struct walk *w, struct str ref, const struct store_oid *head)
+{
+	struct last last = { 0 };
+	int err = store_ref_log(w->s, ref, note_last, &last);
+
+	if (err < 0 && err != ERR_CLOSED)
+		failed(w, err, ref);
+	else if (!last.has || !store_oid_eq(&last.to, head))
+		problem(w, "does not stand where its last record says", ref);
+}
+
 static void walk_store(struct walk *w)
 {
 	struct store_oid id;
@@ -287,6 +314,8 @@ static void walk_store(struct walk *w)
 		if (err < 0)
 			failed(w, err, w->list[k]);
 		else
+			check_record(w, w->list[k], &id);
+		if (err >= 0)
 			walk_tree(w, &c.tree, arena_fmt(&w->names, "%.*s:", STR_ARG(w->list[k])));
 	}
 	err = store_local_scan(w->s, STR(""), STR_NONE, note_local, w);

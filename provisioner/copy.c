@@ -51,6 +51,8 @@ static int on_ref(void *ctx, struct str ref, const struct store_oid *id)
 	int err = git_dir_ref(c->g, ref, id);
 
 	c->k->refs++;
+	if (c->k->names && json_array_append_new(c->k->names, json_stringn(ref.p, ref.n)) < 0)
+		return err_set(ERR_BAD, "a branch's name is no text");
 	if (err < 0 || has(&c->had, id) || has(&c->lacking, id))
 		return err;
 	c->k->moved++;

@@ -13,6 +13,7 @@ struct prov_copy {
 	/* what was done */
 	uint64_t bytes, objects; /* of the pack that came */
 	size_t refs, moved;      /* refs there are, and of them new or changed */
+	json_t *names;           /* an array of the caller's that they are added to; NULL: not */
 };
 /* What was there stays whole and usable if it fails. In a fiber. */
 MUST_CHECK int prov_copy(struct prov_copy *k, struct prov_client *c);

@@ -50,6 +50,15 @@ static int wished(struct os_addr *out, const char *list, const char *port)
 	return ERR_NOENT;
 }
 
+int prov_ports_wish(struct prov_service *s, const char *list)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->listen_count && (err == 0 || err == ERR_NOENT); i++)
+		err = wished(&s->listen[i].host, list, s->listen[i].name.p);
+	return err == ERR_NOENT ? 0 : err;
+}
+
 static int choose_ports(struct prov_service *s, const char *list)
 {
 	for (const struct prov_port_def *d = prov_port_defs; d->service; d++) {
@@ -139,10 +148,29 @@ static int put_records(struct store *s, const struct record *rows, size_t n, con
 	return store_edit_commit(NULL, e, &why);
 }
 
+int prov_configure(struct store *s, struct prov *p, struct str domain, struct str service)
+{
+	struct str cert, key, token;
+	int err = issue(&cert, &key, p, domain, service);
+
+	if (err == 0)
+		err = prov_file_read(
+			&token, &p->arena, prov_path(p, "keys/control.token"), KEY_MAX);
+	if (err < 0)
+		return err;
+	const struct record rows[] = {
+		{ "conf/tls.cert", cert },
+		{ "conf/tls.key", key },
+		{ "conf/control.token", token },
+		{ "conf/hostname",
+			arena_fmt(&p->arena, "%.*s.%.*s", STR_ARG(service), STR_ARG(domain)) },
+	};
+	return put_records(s, rows, ARRAY_LEN(rows), "allod: configure the service");
+}
+
 static int fill_disk(struct store *s, struct prov *p, const struct prov_create *how,
 	struct str service, struct str client, struct prov_secrets *secrets)
 {
-	struct str cert, key, token;
 	struct id_registry *reg;
 	int err = id_found(s, how->domain);
 
@@ -154,21 +182,7 @@ static int fill_disk(struct store *s, struct prov *p, const struct prov_create *
 	if (err == 0 && client.p)
 		err = id_password_add(&secrets->password, &p->arena, reg, how->user, client);
 	id_close(reg);
-	if (err == 0)
-		err = issue(&cert, &key, p, how->domain, service);
-	if (err == 0)
-		err = prov_file_read(
-			&token, &p->arena, prov_path(p, "keys/control.token"), KEY_MAX);
-	if (err < 0)
-		return err;
-	const struct record rows[] = {
-		{ "conf/tls.cert", cert },
-		{ "conf/tls.key", key },
-		{ "conf/control.token", token },
-		{ "conf/hostname",
-			arena_fmt(&p->arena, "%.*s.%.*s", STR_ARG(service), STR_ARG(how->domain)) },
-	};
-	return put_records(s, rows, ARRAY_LEN(rows), "allod: configure the service");
+	return err < 0 ? err : prov_configure(s, p, how->domain, service);
 }
 
 static int make_disk(struct prov *p, const struct prov_create *how, const struct prov_service *svc,

@@ -6,6 +6,7 @@
 #include "identity/recovery.h"
 #include "os/tls_ca.h"
 #include "provisioner/estate.h"
+#include "store/store.h"
 
 #define PROV_DISK_BYTES ((uint64_t)16 << 30) /* sparse: it takes on the host what is in it */
 #define PROV_LEAF_DAYS  OS_CA_DAYS_MAX
@@ -29,6 +30,11 @@ struct prov_secrets {            /* shown once */
  */
 MUST_CHECK int prov_create(struct prov_estate *out, struct prov *p, const struct prov_create *how,
 	struct str client, struct prov_secrets *secrets);
+/* Ports "NAME=ADDRESS:PORT,..." names are the service's; the others stay. ERR_BAD. */
+MUST_CHECK int prov_ports_wish(struct prov_service *s, const char *list);
+/* What a service finds on its disk: a certificate made now, the token, its host name. In a fiber. */
+MUST_CHECK int prov_configure(
+	struct store *s, struct prov *p, struct str domain, struct str service);
 /* A new certificate on a stopped service's disk when the old one ends soon. In a fiber. */
 MUST_CHECK int prov_renew(
 	struct prov *p, const struct prov_estate *e, const struct prov_service *s);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,34 +21,42 @@ int prov_errno(const char *what, const char *path)
 	return err_set(err, "%s %s: %s", what, path, strerror(no));
 }
 
+int prov_absolute(const char **out, struct arena *a, struct str path)
+{
+	char *cwd;
+
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	if (path.n > 0 && path.p[0] == '/') {
+		path = arena_dup(a, path);
+	} else {
+		cwd = getcwd(NULL, 0);
+		if (!cwd)
+			return prov_errno("cannot tell the current folder for", "a relative name");
+		path = arena_fmt(a, "%s/%.*s", cwd, STR_ARG(path));
+		free(cwd);
+	}
+	if (!path.p)
+		return err_set(ERR_LIMIT, "the folder's name is too long");
+	*out = path.p;
+	return 0;
+}
+
 int prov_home(const char **out, struct arena *a, const char *opt)
 {
 	const char *home = opt, *base;
 	struct str path;
-	char *cwd;
 
 	if (!home)
 		home = getenv("ALLOD_HOME");
-	if (home && *home) {
-		path = str_of(home);
-		while (path.n > 1 && path.p[path.n - 1] == '/')
-			path.n--;
-		if (path.p[0] == '/') {
-			path = arena_dup(a, path);
-		} else {
-			cwd = getcwd(NULL, 0);
-			if (!cwd)
-				return prov_errno("cannot tell the current folder for", home);
-			path = arena_fmt(a, "%s/%.*s", cwd, STR_ARG(path));
-			free(cwd);
-		}
-	} else if ((base = getenv("XDG_DATA_HOME")) && base[0] == '/') {
+	if (home && *home)
+		return prov_absolute(out, a, str_of(home));
+	if ((base = getenv("XDG_DATA_HOME")) && base[0] == '/')
 		path = arena_fmt(a, "%s/allod", base);
-	} else if ((base = getenv("HOME")) && base[0] == '/') {
+	else if ((base = getenv("HOME")) && base[0] == '/')
 		path = arena_fmt(a, "%s/.local/share/allod", base);
-	} else {
+	else
 		return err_set(ERR_NOENT, "neither --home nor $ALLOD_HOME nor $HOME is set");
-	}
 	if (!path.p)
 		return err_set(ERR_LIMIT, "the home folder's name is too long");
 	*out = path.p;
@@ -68,6 +77,19 @@ const char *prov_path(struct prov *p, const char *fmt, ...)
 	s = arena_fmt(&p->arena, "%s/%s", p->home, tail);
 	os_assert(s.p);
 	return s.p;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st, (void)kind, (void)at;
+	return remove(path);
+}
+
+int prov_remove(const char *path)
+{
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT)
+		return 0;
+	return prov_errno("cannot remove", path);
 }
 
 int prov_mkdirs(const char *path)

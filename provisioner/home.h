@@ -19,8 +19,12 @@
 
 /* --home, $ALLOD_HOME, $XDG_DATA_HOME/allod, ~/.local/share/allod; absolute, in the arena. */
 MUST_CHECK int prov_home(const char **out, struct arena *a, const char *opt);
+/* `path` without slashes at the end, from the current folder when it is relative; in the arena. */
+MUST_CHECK int prov_absolute(const char **out, struct arena *a, struct str path);
 /* "<home>/<printf>", in the arena; never NULL (ends the program when the arena is full). */
 const char *prov_path(struct prov *p, const char *fmt, ...) PRINTF(2, 3);
+/* Everything below it and itself; what is absent is gone. ERR_IO. */
+MUST_CHECK int prov_remove(const char *path);
 /* Folder with its parents, mode 0700 for what is made. */
 MUST_CHECK int prov_mkdirs(const char *path);
 /* Whole file in the arena, at most `max` bytes. ERR_NOENT, ERR_LIMIT, ERR_IO. */

@@ -5,7 +5,8 @@
  *
  *	{"version": 1, "made": <unix seconds>,
  *	 "files": {"allod.conf": "...", "ca.pem": "...", "keys/ca.key": "...", "keys/control.token": "..."},
- *	 "services": {"mail": {"disk_bytes": <n>, "endpoint": "<16 hex digits>"}}}
+ *	 "services": {"mail": {"disk_bytes": <n>, "endpoint": "<16 hex digits>",
+ *	                       "refs": ["refs/heads/alice", ...]}}}
  */
 #ifndef PROVISIONER_SEAL_H
 #define PROVISIONER_SEAL_H

@@ -19,6 +19,8 @@
 	X(show) \
 	X(verify) \
 	X(export) \
+	X(backup) \
+	X(recover) \
 	X(doctor) \
 	X(completion)
 

@@ -260,7 +260,7 @@ void git_dir_progress(const struct git_dir *g, uint64_t *done, uint64_t *total)
 
 /* ---- refs ---- */
 /* "<id> <name>" */
-static int each_ref(struct str text, store_ref_fn *fn, void *ctx)
+static int each_ref(const char *path, struct str text, store_ref_fn *fn, void *ctx)
 {
 	struct str line, hex, name;
 	struct store_oid id;
@@ -272,7 +272,7 @@ static int each_ref(struct str text, store_ref_fn *fn, void *ctx)
 			continue;
 		if (!str_cut(&hex, &name, line, ' ') || store_oid_parse(&id, hex) < 0 ||
 			ref_name_check(name) < 0)
-			return err_set(ERR_CORRUPT, "its file packed-refs is damaged");
+			return err_set(ERR_CORRUPT, "%s/packed-refs is damaged", path);
 		err = fn(ctx, name, &id);
 	}
 	return err;
@@ -310,7 +310,7 @@ int git_dir_refs(const char *path, store_ref_fn *fn, void *ctx)
 	buf_init(&text, NULL);
 	err = read_refs(&text, path);
 	if (err >= 0)
-		err = each_ref(buf_str(&text), fn, ctx);
+		err = each_ref(path, buf_str(&text), fn, ctx);
 	buf_free(&text);
 	return err;
 }

@@ -65,7 +65,7 @@ class Estate:
         self.folder = tempfile.mkdtemp(prefix="allod-e2e-")
         self.home = os.path.join(self.folder, "home")
         atexit.register(self.remove)
-        self._password = None
+        self._password = self.code = None
 
     def __enter__(self):
         try:
@@ -99,7 +99,7 @@ class Estate:
 
     def init(self, *args):
         listen = ",".join(f"{n}=127.0.0.1:{p}" for n, p in zip(PORTS, free_ports(len(PORTS))))
-        self.run("init", self.owner, "--target", self.target, "--listen", listen, *args)
+        self.code = self.json("init", self.owner, "--target", self.target, "--listen", listen, *args)["recovery_code"]
 
     def up(self, *args, code=0):
         return self.run("up", *args, code=code)

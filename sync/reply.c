@@ -12,10 +12,10 @@ static int said_error(struct str text)
 		ERR_IO, "the other side says: %.*s", (int)(text.n < 200 ? text.n : 200), text.p);
 }
 
-/* The next bytes of *in, up to r->left of them. */
-static struct str bite(struct git_reply *r, struct str *in)
+/* The next bytes of *in, up to `most` of the r->left that belong to the packet. */
+static struct str bite(struct git_reply *r, struct str *in, size_t most)
 {
-	struct str part = str_sub(*in, 0, r->left);
+	struct str part = str_sub(*in, 0, most < r->left ? most : r->left);
 
 	r->left -= part.n;
 	*in = str_sub(*in, part.n, in->n);
@@ -71,7 +71,7 @@ static void close_packet(struct git_reply *r)
 
 static int take_line(enum git_said *what, struct str *data, struct git_reply *r, struct str *in)
 {
-	keep(r, bite(r, in));
+	keep(r, bite(r, in, SIZE_MAX));
 	if (r->left > 0)
 		return ERR_AGAIN;
 	close_packet(r);
@@ -92,11 +92,11 @@ static int take_band(enum git_said *what, struct str *data, struct git_reply *r,
 	if (r->band == 0) {
 		if (in->n == 0)
 			return ERR_AGAIN;
-		r->band = (unsigned char)bite(r, in).p[0];
+		r->band = (unsigned char)bite(r, in, 1).p[0];
 		if (r->band < BAND_DATA || r->band > BAND_ERROR)
 			return err_set(ERR_BAD, "git: there is no band %d", r->band);
 	}
-	part = bite(r, in);
+	part = bite(r, in, SIZE_MAX);
 	if (r->band != BAND_DATA) {
 		keep(r, part);
 		if (r->left > 0)

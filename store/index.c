@@ -11,18 +11,6 @@
 #include "os/log.h"
 
 #define UNIT_VALUE 16
-#ifndef KV_EXTENTS
-struct kv_extent {
-	uint64_t offset, bytes;
-};
-struct kv_grow {
-	int (*more)(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted);
-	void *ctx;
-};
-#define kv_format(d, x, n)     kv_format(d, x[0].offset, x[0].bytes + 0 * n)
-#define kv_open(k, d, x, n, g) ((void)(g), kv_open(k, d, x[0].offset, x[0].bytes + 0 * n))
-#endif
-
 static struct str unit_key(char room[static 5], uint32_t unit)
 {
 	char number[4];
@@ -50,8 +38,11 @@ static int grow(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wante
 	struct store *s = ctx;
 	struct super u = s->super;
 	struct extent x = { .units = (uint32_t)((wanted + u.unit_bytes - 1) / u.unit_bytes) };
+	uint32_t most = log_units_free(s->log) / 4;
 	int err = ERR_NOSPACE;
 
+	if (x.units > most)
+		x.units = most ? most : 1;
 	if (u.extent_count == EXTENTS_MAX)
 		return err_set(ERR_NOSPACE, "store: the index is in too many pieces");
 	for (; x.units > 0 && (uint64_t)x.units * u.unit_bytes >= least; x.units /= 2) {
@@ -74,9 +65,8 @@ static int kv_start(struct store *s)
 {
 	struct kv_extent extents[EXTENTS_MAX];
 	unsigned n = kv_extents(extents, &s->super);
-	const struct kv_grow how = { grow, s };
 
-	return kv_open(&s->kv, s->disk, extents, n, &how);
+	return kv_open(&s->kv, s->disk, extents, n, &(struct kv_grow){ grow, s });
 }
 
 /* ---- what the index must know ---- */
@@ -102,7 +92,7 @@ int index_note(struct store *s)
 
 	log_tell(&at, s->log);
 	log_pos_pack(pos, &at);
-	err = changes_put(&c, KV_SYS, STR("mpos"), str_n(pos, sizeof(pos)));
+	err = changes_put(&c, KV_SYS, KV_LAST, str_n(pos, sizeof(pos)));
 	for (uint32_t i = 0; i < s->super.units && err >= 0; i++)
 		if (s->units[i].changed)
 			err = note_unit(&c, i, &s->units[i]);
@@ -235,7 +225,7 @@ int index_open(struct store *s)
 	if (err >= 0 && !s->units)
 		err = err_set(ERR_NOMEM, "store: out of memory");
 	if (err >= 0)
-		err = kv_get(&value, s->kv, KV_SYS, STR("mpos"));
+		err = kv_get(&value, s->kv, KV_SYS, KV_LAST);
 	if (err == ERR_NOENT)
 		err = err_set(ERR_CORRUPT, "store: index: the log's position is missing");
 	if (err >= 0)
@@ -246,6 +236,12 @@ int index_open(struct store *s)
 		err = log_open(&s->log, s->disk, &g, s->units, &at);
 	s->forwarded = at.seq;
 	return err < 0 ? err : replay(s);
+}
+
+static int no_more(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted)
+{
+	(void)ctx, (void)out, (void)least, (void)wanted;
+	return err_set(ERR_NOSPACE, "store: no room for the index");
 }
 
 /* An empty log, and an index that knows where it begins. */
@@ -265,10 +261,10 @@ int index_format(struct os_disk *d, const struct super *u)
 	if (err >= 0)
 		err = kv_format(d, extents, n);
 	if (err >= 0)
-		err = kv_open(&kv, d, extents, n, NULL);
+		err = kv_open(&kv, d, extents, n, &(struct kv_grow){ no_more, NULL });
 	log_pos_pack(pos, &at);
 	if (err >= 0)
-		err = changes_put(&c, KV_SYS, STR("mpos"), str_n(pos, sizeof(pos)));
+		err = changes_put(&c, KV_SYS, KV_LAST, str_n(pos, sizeof(pos)));
 	if (err >= 0) {
 		kv_apply(kv, &c);
 		err = kv_forward(kv);

@@ -5,12 +5,13 @@
 #include <errno.h>
 
 /*
- * The tail's limits. An object's or frame's key falls anywhere, so each costs a page of its own
- * while its table has that many; the others come in order, several to a page.
+ * A batch is bounded by the pages it changes, and the tail likewise. An object's or frame's key
+ * falls anywhere, so each costs a page of its own while its table has that many; the others come
+ * in order, four to a page.
  */
-#define TAIL_PAGES    1000
-#define TAIL_BYTES    (2 * 1024 * 1024)
-#define KEYS_PER_PAGE 4
+#define BATCH_PAGES 1000
+#define TAIL_BYTES  (2 * 1024 * 1024)
+#define GROW_LEAST  (64 * 1024)
 
 static const char *const names[KV_TABLES] = { "obj", "frame", "sys", "local", "row" };
 
@@ -35,15 +36,16 @@ static void lmdb_assert(MDB_env *env, const char *msg)
 	os_panic("store: index damaged: %s", msg);
 }
 
-static int env_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n, bool fresh)
+static int env_open(struct kv **out, struct os_disk *d, const struct kv_extent *extents,
+	unsigned count, bool fresh)
 {
 	struct kv *kv = calloc(1, sizeof(*kv));
-	char path[LMDB_DISK_PATH];
+	struct lmdb_disk_name name;
 	int err, rc;
 
 	if (!kv)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	err = lmdb_disk_add(&kv->disk, path, d, offset, n, fresh);
+	err = lmdb_disk_add(&kv->disk, &name, d, extents, count, fresh);
 	if (err < 0) {
 		free(kv);
 		return err;
@@ -54,9 +56,9 @@ static int env_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_
 	if (!rc)
 		rc = mdb_env_set_maxdbs(kv->env, KV_TABLES);
 	if (!rc)
-		rc = mdb_env_set_mapsize(kv->env, n);
+		rc = mdb_env_set_mapsize(kv->env, lmdb_disk_bytes(kv->disk));
 	if (!rc)
-		rc = mdb_env_open(kv->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
+		rc = mdb_env_open(kv->env, name.path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
 	if (!rc) {
 		*out = kv;
 		return 0;
@@ -73,11 +75,11 @@ static int tables_open(struct kv *kv, MDB_txn *txn, unsigned flags)
 	return rc;
 }
 
-int kv_format(struct os_disk *d, uint64_t offset, uint64_t n)
+int kv_format(struct os_disk *d, const struct kv_extent *extents, unsigned count)
 {
 	struct kv *kv;
 	MDB_txn *txn;
-	int rc, err = env_open(&kv, d, offset, n, true);
+	int rc, err = env_open(&kv, d, extents, count, true);
 
 	if (err < 0)
 		return err;
@@ -94,10 +96,11 @@ int kv_format(struct os_disk *d, uint64_t offset, uint64_t n)
 	return err;
 }
 
-int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n)
+int kv_open(struct kv **out, struct os_disk *d, const struct kv_extent *extents, unsigned count,
+	const struct kv_grow *grow)
 {
 	struct kv *kv;
-	int rc, err = env_open(&kv, d, offset, n, false);
+	int rc, err = env_open(&kv, d, extents, count, false);
 
 	if (err < 0)
 		return err;
@@ -119,6 +122,7 @@ int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n)
 		kv_close(kv);
 		return kv_fail(rc);
 	}
+	kv->grow = *grow;
 	*out = kv;
 	return 0;
 }
@@ -141,17 +145,15 @@ void kv_apply(struct kv *kv, struct changes *from)
 	changes_move(&kv->tail, from);
 }
 
-static uint64_t table_pages(const struct kv *kv, enum kv_table t)
+/* What one change of this table costs, in quarters of a page. */
+static unsigned quarters(const struct kv *kv, enum kv_table t)
 {
-	bool random = t == KV_OBJ || t == KV_FRAME;
 	size_t n = kv->tail.per[t];
 	MDB_stat st;
 
-	if (!random || n < TAIL_PAGES / 4)
-		return random ? n : (n + KEYS_PER_PAGE - 1) / KEYS_PER_PAGE;
-	if (mdb_stat(kv->read, kv->dbi[t], &st) == 0 && st.ms_leaf_pages < n)
-		return st.ms_leaf_pages + n / KEYS_PER_PAGE;
-	return n;
+	if (n == 0 || (t != KV_OBJ && t != KV_FRAME) || mdb_stat(kv->read, kv->dbi[t], &st) != 0)
+		return 1;
+	return st.ms_leaf_pages >= n ? 4 : 1 + (unsigned)(3 * st.ms_leaf_pages / n);
 }
 
 bool kv_full(const struct kv *kv)
@@ -159,25 +161,86 @@ bool kv_full(const struct kv *kv)
 	uint64_t pages = 0;
 
 	for (enum kv_table t = 0; t < KV_TABLES; t++)
-		pages += table_pages(kv, t);
-	return pages >= TAIL_PAGES || kv->tail.bytes >= TAIL_BYTES;
+		pages += (kv->tail.per[t] * quarters(kv, t) + 3) / 4;
+	return pages >= BATCH_PAGES || kv->tail.bytes >= TAIL_BYTES;
+}
+
+static void renew(struct kv *kv)
+{
+	int rc = mdb_txn_renew(kv->read);
+
+	if (rc)
+		os_panic("store: index: %s", mdb_strerror(rc));
+	kv->version++;
+}
+
+/* ---- space ---- */
+/* Stops counting at `enough`. Without `all`, what the next batch may use: not what the last freed. */
+static uint64_t free_pages(struct kv *kv, uint64_t enough, bool all)
+{
+	enum { FREE_DBI = 0 };
+	MDB_envinfo info;
+	MDB_cursor *c;
+	MDB_val k, v;
+	uint64_t pages;
+
+	mdb_env_info(kv->env, &info);
+	pages = info.me_mapsize / LMDB_DISK_PAGE - (info.me_last_pgno + 1);
+	if (pages >= enough || mdb_cursor_open(kv->read, FREE_DBI, &c))
+		return pages;
+	while (pages < enough && mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+		size_t n, batch;
+		memcpy(&batch, k.mv_data, sizeof(batch));
+		memcpy(&n, v.mv_data, sizeof(n)); /* a list of page numbers, its length first */
+		if (all || batch < info.me_last_txnid)
+			pages += n;
+	}
+	mdb_cursor_close(c);
+	return pages;
+}
+
+uint64_t kv_free_bytes(struct kv *kv, uint64_t enough)
+{
+	return LMDB_DISK_PAGE * free_pages(kv, enough / LMDB_DISK_PAGE + 1, true);
+}
+
+static int grow(struct kv *kv)
+{
+	struct kv_extent x;
+	uint64_t size = lmdb_disk_bytes(kv->disk);
+	int rc, err = kv->grow.more(kv->grow.ctx, &x, GROW_LEAST, size);
+
+	if (err >= 0)
+		err = lmdb_disk_grow(kv->disk, &x);
+	if (err < 0)
+		return err == ERR_LIMIT ? ERR_NOSPACE : err;
+	mdb_txn_reset(kv->read);
+	rc = mdb_env_set_mapsize(kv->env, lmdb_disk_bytes(kv->disk));
+	renew(kv);
+	return kv_fail(rc);
+}
+
+/* A batch takes new pages for every page it changes, and for branches and lists of free pages. */
+static int room_for(struct kv *kv, unsigned pages)
+{
+	uint64_t want = 2 * (uint64_t)pages + 64;
+	int err = 0;
+
+	if (free_pages(kv, want, false) < want)
+		err = grow(kv);
+	return err == ERR_NOSPACE ? 0 : err; /* it may do all the same */
 }
 
 /* ---- batches ---- */
-static int put_all(struct kv *kv, MDB_txn *txn, const struct changes *m, bool rows)
+static int put_one(struct kv *kv, MDB_txn *txn, const struct change *c)
 {
-	int rc = 0;
+	MDB_val k = val_of(change_key(c)), v = val_of(change_value(c));
+	int rc;
 
-	for (struct change *c = changes_first(m); c && !rc; c = changes_next(c)) {
-		MDB_val k = val_of(change_key(c)), v = val_of(change_value(c));
-		if (c->table == KV_ROW && !rows)
-			continue;
-		if (!c->del)
-			rc = mdb_put(txn, kv->dbi[c->table], &k, &v, 0);
-		else if ((rc = mdb_del(txn, kv->dbi[c->table], &k, NULL)) == MDB_NOTFOUND)
-			rc = 0;
-	}
-	return rc;
+	if (!c->del)
+		return mdb_put(txn, kv->dbi[c->table], &k, &v, 0);
+	rc = mdb_del(txn, kv->dbi[c->table], &k, NULL);
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int begin(MDB_txn **txn, struct kv *kv)
@@ -200,78 +263,92 @@ static int end(struct kv *kv, MDB_txn *txn, int rc)
 	}
 	if (rc)
 		return kv_fail(rc);
-	kv->version++;
 	mdb_txn_reset(kv->read);
-	rc = mdb_txn_renew(kv->read);
-	if (rc)
-		os_panic("store: index: %s", mdb_strerror(rc));
+	renew(kv);
 	return 0;
+}
+
+static bool is_last(const struct change *c)
+{
+	return c->table == KV_SYS && str_eq(change_key(c), KV_LAST);
+}
+
+/* One batch of about `pages` pages from *at on. */
+static int forward_some(struct kv *kv, struct change **at, unsigned pages)
+{
+	unsigned each[KV_TABLES], sum = 0;
+	struct change *c = *at;
+	MDB_txn *txn;
+	int rc = 0, err = begin(&txn, kv);
+
+	if (err < 0)
+		return err;
+	for (enum kv_table t = 0; t < KV_TABLES; t++)
+		each[t] = quarters(kv, t);
+	for (; c && sum < 4 * pages && !rc; c = changes_next(c)) {
+		if (!is_last(c))
+			rc = put_one(kv, txn, c);
+		sum += each[c->table] + 4 * c->value_n / LMDB_DISK_PAGE;
+	}
+	if (!c && !rc) {
+		c = changes_seek(&kv->tail, KV_SYS, KV_LAST, false);
+		if (c && is_last(c))
+			rc = put_one(kv, txn, c);
+		c = NULL;
+	}
+	err = end(kv, txn, rc);
+	if (err >= 0)
+		*at = c;
+	return err;
 }
 
 int kv_forward(struct kv *kv)
 {
-	MDB_txn *txn;
-	int err;
+	struct change *at = changes_first(&kv->tail);
+	unsigned pages = BATCH_PAGES;
 
-	if (kv->tail.n == 0)
-		return 0;
-	err = begin(&txn, kv);
-	if (err >= 0)
-		err = end(kv, txn, put_all(kv, txn, &kv->tail, true));
-	if (err >= 0)
-		changes_free(&kv->tail);
-	return err;
+	while (at) {
+		int err = room_for(kv, pages);
+
+		if (err >= 0)
+			err = forward_some(kv, &at, pages);
+		/* The guess was too low: more room, else smaller batches. */
+		if (err == ERR_NOSPACE && (err = grow(kv)) == ERR_NOSPACE && pages > 1) {
+			pages /= 2;
+			err = 0;
+		}
+		if (err < 0)
+			return err;
+	}
+	kv->version++;
+	changes_free(&kv->tail);
+	return 0;
 }
 
 int kv_write(struct kv *kv, const struct changes *a, const struct changes *b)
 {
 	MDB_txn *txn;
-	int rc, err;
+	int rc = 0, err;
 
 	os_assert(kv->tail.n == 0);
 	err = begin(&txn, kv);
 	if (err < 0)
 		return err;
-	rc = put_all(kv, txn, a, true);
-	if (!rc)
-		rc = put_all(kv, txn, b, true);
+	for (const struct change *c = changes_first(a); c && !rc; c = changes_next(c))
+		rc = put_one(kv, txn, c);
+	for (const struct change *c = changes_first(b); c && !rc; c = changes_next(c))
+		rc = put_one(kv, txn, c);
 	return end(kv, txn, rc);
 }
 
 int kv_drop_rows(struct kv *kv)
 {
 	MDB_txn *txn;
-	int rc, err = begin(&txn, kv);
+	int err = kv_forward(kv);
 
-	if (err < 0)
-		return err;
-	rc = put_all(kv, txn, &kv->tail, false);
-	if (!rc)
-		rc = mdb_drop(txn, kv->dbi[KV_ROW], 0);
-	err = end(kv, txn, rc);
 	if (err >= 0)
-		changes_free(&kv->tail);
-	return err;
-}
-
-/* ---- space ---- */
-uint64_t kv_free_bytes(struct kv *kv, uint64_t enough)
-{
-	enum { FREE_DBI = 0 };
-	MDB_envinfo info;
-	MDB_cursor *c;
-	MDB_val k, v;
-	uint64_t pages;
-
-	mdb_env_info(kv->env, &info);
-	pages = info.me_mapsize / LMDB_DISK_PAGE - (info.me_last_pgno + 1);
-	if (pages * LMDB_DISK_PAGE >= enough || mdb_cursor_open(kv->read, FREE_DBI, &c))
-		return pages * LMDB_DISK_PAGE;
-	while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
-		size_t n;
-		memcpy(&n, v.mv_data, sizeof(n)); /* a list of page numbers, its length first */
-		pages += n;
-	}
-	mdb_cursor_close(c);
-	return pages * LMDB_DISK_PAGE;
+		err = room_for(kv, BATCH_PAGES);
+	if (err >= 0)
+		err = begin(&txn, kv);
+	return err < 0 ? err : end(kv, txn, mdb_drop(txn, kv->dbi[KV_ROW], 0));
 }

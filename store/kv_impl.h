@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The index: ordered tables in LMDB on one extent of the disk, and before them the tail: changes
+ * The index: ordered tables in LMDB on some extents of the disk, and before them the tail: changes
  * that the log has made durable and LMDB does not know yet. Readers see both as one.
  *
  *	changes_put(&c, KV_LOCAL, key, value); ...        (overlay_impl.h)
@@ -25,10 +25,27 @@ enum kv_table {
 	KV_TABLES
 };
 
+/* Of the disk, one behind the other as LMDB's file. Multiples of 4096. */
+#define KV_EXTENTS 16
+struct kv_extent {
+	uint64_t offset, bytes;
+};
+/*
+ * Room for the index, asked for before a batch that may need it: at least `least` bytes, better
+ * `wanted`; durably the index's when it returns. ERR_NOSPACE. BLOCKS.
+ */
+struct kv_grow {
+	int (*more)(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted);
+	void *ctx;
+};
+
 struct kv;
 struct changes;
-MUST_CHECK int kv_format(struct os_disk *d, uint64_t offset, uint64_t n); /* BLOCKS */
-MUST_CHECK int kv_open(struct kv **out, struct os_disk *d, uint64_t offset, uint64_t n);
+/* BLOCKS. */
+MUST_CHECK int kv_format(struct os_disk *d, const struct kv_extent *extents, unsigned count);
+/* ERR_CORRUPT: no index there, or a damaged one. */
+MUST_CHECK int kv_open(struct kv **out, struct os_disk *d, const struct kv_extent *extents,
+	unsigned count, const struct kv_grow *grow);
 void kv_close(struct kv *kv);
 
 /* Results are borrowed until the next kv_apply, and until a kv_forward ends. */
@@ -49,12 +66,13 @@ MUST_CHECK int kv_count(uint64_t *n, struct kv *kv, enum kv_table t);
 void kv_apply(struct kv *kv, struct changes *from);
 bool kv_full(const struct kv *kv); /* the tail wants forwarding */
 /*
- * The tail goes to LMDB, durably, in one batch; readers meanwhile see what they saw before. ERR_IO:
- * what became of the batch is known after reopening, and every later one is refused. After any
- * other error LMDB and the tail are unchanged. BLOCKS.
+ * The tail goes to LMDB, durably; readers meanwhile see what they saw before. A power cut may leave
+ * any part of it there, but KV_LAST only with all the rest. ERR_IO: the disk failed, everything
+ * later is refused. After any other error, such as ERR_NOSPACE, the tail is as before. BLOCKS.
  */
+#define KV_LAST STR("mpos") /* of KV_SYS: up to where LMDB knows the log */
 MUST_CHECK int kv_forward(struct kv *kv);
-/* As kv_forward, and in the same batch every row goes. BLOCKS. */
+/* kv_forward, and then every row goes. BLOCKS. */
 MUST_CHECK int kv_drop_rows(struct kv *kv);
 /* Both durable in LMDB in one batch, visible only then; the tail must be empty. For as long as there
  * is no log. BLOCKS; errors as of kv_forward. */

@@ -19,6 +19,7 @@ struct kv {
 	 */
 	MDB_txn *read;
 	MDB_dbi dbi[KV_TABLES];
+	struct kv_grow grow;
 	uint64_t version; /* counts what makes borrowed results and cursors invalid */
 	bool failed;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LMDB's file calls on a range of a disk; what each becomes stands in lmdb_shim.h. */
+/* LMDB's file calls on extents of a disk; what each becomes stands in lmdb_shim.h. */
 #include "store/lmdb_disk_impl.h"
 #include "store/lmdb_shim.h"
 
@@ -12,17 +12,46 @@
 
 struct lmdb_disk {
 	struct os_disk *d;
-	uint64_t offset, n;
+	struct kv_extent extents[KV_EXTENTS];
+	unsigned count;
+	uint64_t n; /* bytes of all */
+	char *map;
+	uint64_t reserved;
 	bool fresh, failed;
-	char *gather; /* GATHER bytes: pages that lie together on disk but not in memory */
+	char *gather; /* GATHER bytes: pages that lie together in the file but not in memory */
 };
 
 static struct lmdb_disk *disks[LMDB_DISK_MAX];
 
-int lmdb_disk_add(struct lmdb_disk **out, char path[static LMDB_DISK_PATH], struct os_disk *d,
-	uint64_t offset, uint64_t n, bool fresh)
+int lmdb_disk_grow(struct lmdb_disk *l, const struct kv_extent *x)
 {
-	int i = 0;
+	struct kv_extent *last = l->count ? &l->extents[l->count - 1] : NULL;
+	int err;
+
+	if (x->bytes > l->reserved - l->n)
+		return err_set(ERR_LIMIT, "store: the index would be over %llu bytes",
+			(unsigned long long)l->reserved);
+	if (last && last->offset + last->bytes != x->offset)
+		last = NULL;
+	if (!last && l->count == KV_EXTENTS)
+		return err_set(ERR_LIMIT, "store: the index is in over %d pieces", KV_EXTENTS);
+	err = l->d->ops->map_at(l->d, l->map + l->n, x->offset, x->bytes);
+	if (err < 0)
+		return err;
+	l->n += x->bytes;
+	if (last)
+		last->bytes += x->bytes;
+	else
+		l->extents[l->count++] = *x;
+	return 0;
+}
+
+int lmdb_disk_add(struct lmdb_disk **out, struct lmdb_disk_name *name, struct os_disk *d,
+	const struct kv_extent *extents, unsigned count, bool fresh)
+{
+	struct lmdb_disk *l;
+	void *at;
+	int err, i = 0;
 
 	if (!d->ops->map_reserve)
 		return err_set(ERR_UNSUPPORTED, "store: this kind of disk can't be mapped");
@@ -30,7 +59,7 @@ int lmdb_disk_add(struct lmdb_disk **out, char path[static LMDB_DISK_PATH], stru
 		i++;
 	if (i == LMDB_DISK_MAX)
 		return err_set(ERR_LIMIT, "store: over %d stores open", LMDB_DISK_MAX);
-	struct lmdb_disk *l = calloc(1, sizeof(*l));
+	l = calloc(1, sizeof(*l));
 	if (l)
 		l->gather = malloc(GATHER);
 	if (!l || !l->gather) {
@@ -38,11 +67,20 @@ int lmdb_disk_add(struct lmdb_disk **out, char path[static LMDB_DISK_PATH], stru
 		return err_set(ERR_NOMEM, "store: out of memory");
 	}
 	l->d = d;
-	l->offset = offset;
-	l->n = n;
 	l->fresh = fresh;
+	l->reserved = d->size_bytes < LMDB_DISK_GROW ? d->size_bytes : LMDB_DISK_GROW;
+	l->reserved = (l->reserved + LMDB_DISK_PAGE - 1) & -(uint64_t)LMDB_DISK_PAGE;
+	err = d->ops->map_reserve(&at, d, l->reserved);
+	if (err >= 0)
+		l->map = at;
+	for (unsigned x = 0; x < count && err >= 0; x++)
+		err = lmdb_disk_grow(l, &extents[x]);
+	if (err < 0) {
+		lmdb_disk_del(l);
+		return err;
+	}
 	disks[i] = l;
-	snprintf(path, LMDB_DISK_PATH, PATH_KIND "%d", i);
+	snprintf(name->path, sizeof(name->path), PATH_KIND "%d", i);
 	*out = l;
 	return 0;
 }
@@ -52,8 +90,15 @@ void lmdb_disk_del(struct lmdb_disk *l)
 	for (int i = 0; i < LMDB_DISK_MAX; i++)
 		if (disks[i] == l)
 			disks[i] = NULL;
+	if (l->map)
+		l->d->ops->map_release(l->d, l->map, l->reserved);
 	free(l->gather);
 	free(l);
+}
+
+uint64_t lmdb_disk_bytes(const struct lmdb_disk *l)
+{
+	return l->n;
 }
 
 bool lmdb_disk_failed(const struct lmdb_disk *l)
@@ -96,6 +141,18 @@ int store_lmdb_close(int fd)
 	return 0;
 }
 
+/* Where byte `at` of the file stands on the disk, and how many follow it there. */
+static uint64_t place(size_t *n, const struct lmdb_disk *l, uint64_t at)
+{
+	const struct kv_extent *x = l->extents;
+
+	while (at >= x->bytes) /* inside: there is one */
+		at -= x++->bytes;
+	if (*n > x->bytes - at)
+		*n = x->bytes - at;
+	return x->offset + at;
+}
+
 /* Any alignment: whole sectors directly, the rest through one sector's buffer. */
 static int read_any(struct lmdb_disk *l, uint64_t at, char *p, size_t n)
 {
@@ -104,11 +161,12 @@ static int read_any(struct lmdb_disk *l, uint64_t at, char *p, size_t n)
 
 	while (n > 0 && err >= 0) {
 		size_t skip = at % OS_SECTOR_BYTES, take = n - n % OS_SECTOR_BYTES;
+		uint64_t on_disk = place(&take, l, at);
 		if (skip == 0 && take > 0) {
-			err = os_disk_read(l->d, l->offset + at, p, take);
+			err = os_disk_read(l->d, on_disk, p, take);
 		} else {
 			take = n < OS_SECTOR_BYTES - skip ? n : OS_SECTOR_BYTES - skip;
-			err = os_disk_read(l->d, l->offset + at - skip, sector, sizeof(sector));
+			err = os_disk_read(l->d, on_disk - skip, sector, sizeof(sector));
 			memcpy(p, sector + skip, take);
 		}
 		at += take;
@@ -126,15 +184,15 @@ static int write_any(struct lmdb_disk *l, uint64_t at, const char *p, size_t n)
 
 	while (n > 0 && err >= 0) {
 		size_t skip = at % OS_SECTOR_BYTES, take = n - n % OS_SECTOR_BYTES;
+		uint64_t on_disk = place(&take, l, at);
 		if (skip == 0 && take > 0) {
-			err = os_disk_write(l->d, l->offset + at, p, take);
+			err = os_disk_write(l->d, on_disk, p, take);
 		} else {
 			take = n < OS_SECTOR_BYTES - skip ? n : OS_SECTOR_BYTES - skip;
-			err = os_disk_read(l->d, l->offset + at - skip, sector, sizeof(sector));
+			err = os_disk_read(l->d, on_disk - skip, sector, sizeof(sector));
 			memcpy(sector + skip, p, take);
 			if (err >= 0)
-				err = os_disk_write(
-					l->d, l->offset + at - skip, sector, sizeof(sector));
+				err = os_disk_write(l->d, on_disk - skip, sector, sizeof(sector));
 		}
 		at += take;
 		p += take;
@@ -209,50 +267,25 @@ int store_lmdb_fstat(int fd, struct stat *st)
 	return 0;
 }
 
-/* munmap does not say whose map it is: remember. */
-static struct mapping {
-	struct lmdb_disk *l;
-	void *at;
-} maps[LMDB_DISK_MAX];
-
+/* Always the same range: what readers hold stays where it is when the file has grown. */
 void *store_lmdb_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 {
 	struct lmdb_disk *l = of_fd(fd);
-	int i = 0;
 
 	(void)at;
 	(void)flags;
-	while (i < LMDB_DISK_MAX && maps[i].at)
-		i++;
-	if (prot != PROT_READ || offset != 0 || n > l->n || i == LMDB_DISK_MAX) {
+	if (prot != PROT_READ || offset != 0 || n > l->n) {
 		errno = EINVAL;
 		return MAP_FAILED;
 	}
-	if (l->d->ops->map_reserve(&at, l->d, n) < 0) {
-		errno = ENOMEM;
-		return MAP_FAILED;
-	}
-	if (l->d->ops->map_at(l->d, at, l->offset, n) < 0) {
-		l->d->ops->map_release(l->d, at, n);
-		errno = ENOMEM;
-		return MAP_FAILED;
-	}
-	maps[i].l = l;
-	maps[i].at = at;
-	return at;
+	return l->map;
 }
 
 int store_lmdb_munmap(void *at, size_t n)
 {
-	for (int i = 0; i < LMDB_DISK_MAX; i++) {
-		if (maps[i].at != at)
-			continue;
-		maps[i].l->d->ops->map_release(maps[i].l->d, at, n);
-		maps[i].at = NULL;
-		return 0;
-	}
-	errno = EINVAL;
-	return -1;
+	(void)at; /* lmdb_disk_del does it */
+	(void)n;
+	return 0;
 }
 
 long store_lmdb_sysconf(int name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Gives LMDB a range of an os_disk in place of a file. third_party compiles mdb.c with
+ * Gives LMDB extents of an os_disk in place of a file. third_party compiles mdb.c with
  * `-DSTORE_LMDB_BUILD -include store/lmdb_shim.h`: its file calls become the functions below,
  * on every target alike; nothing else of it changes. The environment is opened with
  * MDB_NOLOCK|MDB_NOTLS and never MDB_WRITEMAP, so locks, msync and ftruncate are never reached.
@@ -10,7 +10,7 @@
  *  - pwrite of 128 bytes of a meta page       read, change and write one 512-byte sector; through
  *    through the O_DSYNC descriptor           the O_DSYNC descriptor a flush follows
  *  - fdatasync                                os_disk flush
- *  - mmap                                     the disk's map op
+ *  - mmap                                     the disk's map ops, always at one address
  * All of these may BLOCK the fiber; other fibers meanwhile read the snapshot before (kv_impl.h).
  */
 #ifndef STORE_LMDB_SHIM_H

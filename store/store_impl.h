@@ -54,7 +54,7 @@ static inline bool oid_opt_eq(const struct store_oid *a, const struct store_oid 
 }
 
 /* ---- super.c: how the disk is divided ---- */
-#define EXTENTS_MAX 16
+#define EXTENTS_MAX KV_EXTENTS
 struct super {
 	uint32_t version;
 	uint8_t uuid[16];

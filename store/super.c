@@ -60,7 +60,7 @@ void super_pack(uint8_t out[static SUPER_BYTES], const struct super *u)
 
 static bool is_possible(const struct super *u)
 {
-	if (u->unit_bytes < LOG_UNIT_LEAST || u->unit_bytes > UNIT_MOST ||
+	if (u->generation == 0 || u->unit_bytes < LOG_UNIT_LEAST || u->unit_bytes > UNIT_MOST ||
 		(u->unit_bytes & (u->unit_bytes - 1)) || u->units < UNITS_LEAST ||
 		u->extent_count == 0 || u->extent_count > EXTENTS_MAX)
 		return false;
@@ -85,7 +85,8 @@ int super_parse(struct super *out, const uint8_t in[static SUPER_BYTES])
 		return err_set(ERR_CORRUPT, "store: superblock damaged");
 	if (out->version != STORE_VERSION)
 		return err_set(ERR_UNSUPPORTED,
-			"store: the disk has layout version %u, this is for %u",
+			"store: the disk has layout version %u, this is for %u: clone its branches "
+			"with the version that wrote it, then push them to a new disk",
 			(unsigned)out->version, STORE_VERSION);
 	memcpy(out->uuid, in + 16, 16);
 	out->generation = get_le(in + 32, 8);
@@ -146,9 +147,13 @@ static void divide(struct super *u, uint64_t bytes)
 	while (u->unit_bytes < UNIT_MOST && (uint64_t)u->unit_bytes * 64 <= bytes)
 		u->unit_bytes *= 2;
 	u->units = (uint32_t)((bytes - UNITS_AT) / u->unit_bytes);
-	index = u->units / 4;
-	while (index < 2 || (uint64_t)index * u->unit_bytes < INDEX_LEAST)
-		index++;
+	index = u->units / 16;
+	if (index > INDEX_MOST / u->unit_bytes)
+		index = INDEX_MOST / u->unit_bytes;
+	if (index < INDEX_LEAST / u->unit_bytes)
+		index = INDEX_LEAST / u->unit_bytes;
+	if (index == 0)
+		index = 1;
 	u->extents[0] = (struct extent){ u->units - index, index };
 	u->extent_count = 1;
 }
@@ -175,31 +180,32 @@ int store_format(struct os_disk *d)
 
 int super_load(struct super *out, struct os_disk *d)
 {
-	struct super u[2];
-	int err[2], best = -1;
+	struct super u;
+	uint64_t generation[2] = { 0 }; /* 0: damaged */
+	int err = 0;
 
 	if (d->size_bytes < COPY_AT(2))
 		return err_set(ERR_CORRUPT, "store: no store on this disk: it is too small");
 	for (int i = 0; i < 2; i++) {
-		err[i] = read_copy(&u[i], d, i);
-		if (err[i] < 0 && err[i] != ERR_CORRUPT)
-			return err[i];
-		if (err[i] >= 0 && (best < 0 || u[i].generation > u[best].generation))
-			best = i;
+		err = read_copy(&u, d, i);
+		if (err < 0 && err != ERR_CORRUPT)
+			return err;
+		if (err >= 0 && u.generation > generation[0])
+			*out = u;
+		generation[i] = err < 0 ? 0 : u.generation;
 	}
-	if (best < 0)
-		return err[1];
-	*out = u[best];
+	if (!generation[0] && !generation[1])
+		return err;
 	if (UNITS_AT + (uint64_t)out->units * out->unit_bytes > d->size_bytes)
 		return err_set(
 			ERR_CORRUPT, "store: the disk is smaller than when it was formatted");
 	for (int i = 0; i < 2; i++) {
-		if (err[i] >= 0 && u[i].generation == out->generation)
+		if (generation[i] == out->generation)
 			continue;
 		os_log(OS_WARN, "svc=store event=superblock-repaired copy=%d", i);
-		err[i] = write_copy(d, i, out);
-		if (err[i] < 0)
-			return err[i];
+		err = write_copy(d, i, out);
+		if (err < 0)
+			return err;
 	}
 	return 0;
 }

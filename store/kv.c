@@ -175,8 +175,8 @@ static void renew(struct kv *kv)
 }
 
 /* ---- space ---- */
-/* Stops counting at `enough`. Without `all`, what the next batch may use: not what the last freed. */
-static uint64_t free_pages(struct kv *kv, uint64_t enough, bool all)
+/* What the next batch may use: not what the last one freed. Stops counting at `enough`. */
+static uint64_t free_pages(struct kv *kv, uint64_t enough)
 {
 	enum { FREE_DBI = 0 };
 	MDB_envinfo info;
@@ -192,16 +192,11 @@ static uint64_t free_pages(struct kv *kv, uint64_t enough, bool all)
 		size_t n, batch;
 		memcpy(&batch, k.mv_data, sizeof(batch));
 		memcpy(&n, v.mv_data, sizeof(n)); /* a list of page numbers, its length first */
-		if (all || batch < info.me_last_txnid)
+		if (batch < info.me_last_txnid)
 			pages += n;
 	}
 	mdb_cursor_close(c);
 	return pages;
-}
-
-uint64_t kv_free_bytes(struct kv *kv, uint64_t enough)
-{
-	return LMDB_DISK_PAGE * free_pages(kv, enough / LMDB_DISK_PAGE + 1, true);
 }
 
 static int grow(struct kv *kv)
@@ -226,7 +221,7 @@ static int room_for(struct kv *kv, unsigned pages)
 	uint64_t want = 2 * (uint64_t)pages + 64;
 	int err = 0;
 
-	if (free_pages(kv, want, false) < want)
+	if (free_pages(kv, want) < want)
 		err = grow(kv);
 	return err == ERR_NOSPACE ? 0 : err; /* it may do all the same */
 }
@@ -323,22 +318,6 @@ int kv_forward(struct kv *kv)
 	kv->version++;
 	changes_free(&kv->tail);
 	return 0;
-}
-
-int kv_write(struct kv *kv, const struct changes *a, const struct changes *b)
-{
-	MDB_txn *txn;
-	int rc = 0, err;
-
-	os_assert(kv->tail.n == 0);
-	err = begin(&txn, kv);
-	if (err < 0)
-		return err;
-	for (const struct change *c = changes_first(a); c && !rc; c = changes_next(c))
-		rc = put_one(kv, txn, c);
-	for (const struct change *c = changes_first(b); c && !rc; c = changes_next(c))
-		rc = put_one(kv, txn, c);
-	return end(kv, txn, rc);
 }
 
 int kv_drop_rows(struct kv *kv)

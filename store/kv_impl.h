@@ -18,7 +18,7 @@
 enum kv_table {
 	KV_OBJ,   /* object id -> object (object.c) */
 	KV_FRAME, /* content id, frame number -> frame of a large blob */
-	KV_SYS,   /* one letter, then: r refs, h ref records, s shallow boundary, m meta, c and o what
+	KV_SYS, /* one letter, then: r refs, h ref records, s shallow boundary, m meta, c and o what
 		   * is pending (pending.c) */
 	KV_LOCAL,
 	KV_ROW,
@@ -74,11 +74,5 @@ bool kv_full(const struct kv *kv); /* the tail wants forwarding */
 MUST_CHECK int kv_forward(struct kv *kv);
 /* kv_forward, and then every row goes. BLOCKS. */
 MUST_CHECK int kv_drop_rows(struct kv *kv);
-/* Both durable in LMDB in one batch, visible only then; the tail must be empty. For as long as there
- * is no log. BLOCKS; errors as of kv_forward. */
-MUST_CHECK int kv_write(struct kv *kv, const struct changes *a, const struct changes *b);
-
-/* Bytes still free; exact once less than `enough` seems to be left (counting takes time). */
-uint64_t kv_free_bytes(struct kv *kv, uint64_t enough);
 
 #endif

@@ -112,6 +112,21 @@ int commit_text(struct buf *b, const struct gref *r)
 	return b->err;
 }
 
+int merge_text(struct buf *b, const struct store_oid *tree, const struct store_oid parents[2],
+	const struct store_why *why)
+{
+	char hex[STORE_HEX];
+
+	buf_fmt(b, "tree %s\n", store_oid_hex(hex, tree));
+	for (int i = 0; i < 2; i++)
+		buf_fmt(b, "parent %s\n", store_oid_hex(hex, &parents[i]));
+	add_person(b, "author", why);
+	add_person(b, "committer", why);
+	buf_addc(b, '\n');
+	add_lines(b, why->message, "");
+	return b->err;
+}
+
 /* ---- reading ---- */
 static int lookup(git_commit **out, struct store *s, const struct store_oid *id)
 {

@@ -15,28 +15,48 @@ static void edit_free(struct store_edit *e)
 	free(e);
 }
 
-/* Where the branch stands for this edit: after the edits of the open group. */
-static int edit_base(struct store_edit *e)
+/* Where the branch stands for the next edit: after the edits of the open group. */
+static int edit_base(bool *has, struct store_oid *base, struct store *s, struct str ref)
 {
-	struct gref *r = e->s->group ? group_ref(e->s->group, e->ref) : NULL;
-	struct ref_value v;
+	struct gref *r = s->group ? group_ref(s->group, ref) : NULL;
+	struct ref_value v = { 0 };
 	int err;
 
 	if (r) {
-		e->has_base = r->has_tree;
-		e->base = r->tree;
+		*has = r->has_tree;
+		*base = r->tree;
 		return 0;
 	}
-	err = ref_read(&v, e->s, e->ref);
-	e->has_base = err >= 0;
-	if (err >= 0)
-		e->base = v.tree;
+	err = ref_read(&v, s, ref);
+	*has = err >= 0;
+	*base = v.tree;
 	return err == ERR_NOENT ? 0 : err;
+}
+
+/* Standing at `tree`; NULL: at nothing. */
+static int edit_new(
+	struct store_edit **out, struct store *s, struct str ref, const struct store_oid *tree)
+{
+	struct store_edit *e = calloc(1, sizeof(*e));
+	int err;
+
+	if (!e)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	e->s = s;
+	memcpy(e->name, ref.p, ref.n);
+	e->ref = str_n(e->name, ref.n);
+	err = node_load(&e->root, e, tree);
+	if (err < 0)
+		edit_free(e);
+	else
+		*out = e;
+	return err;
 }
 
 int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, os_time deadline)
 {
-	struct store_edit *e;
+	struct store_oid base;
+	bool has;
 	int err = ref_name_check(ref);
 
 	if (err < 0)
@@ -47,27 +67,23 @@ int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, o
 		store_user_del(s);
 		return err;
 	}
-	e = calloc(1, sizeof(*e));
-	if (e) {
-		e->s = s;
-		memcpy(e->name, ref.p, ref.n);
-		e->ref = str_n(e->name, ref.n);
-		err = edit_base(e);
-		if (err >= 0)
-			err = node_load(&e->root, e, e->has_base ? &e->base : NULL);
-	} else {
-		err = err_set(ERR_NOMEM, "store: out of memory");
-	}
+	err = edit_base(&has, &base, s, ref);
+	if (err >= 0)
+		err = edit_new(out, s, ref, has ? &base : NULL);
 	if (err < 0) {
-		if (e)
-			edit_free(e);
 		store_turn_end(s);
 		store_user_del(s);
 		return err;
 	}
-	s->edit = e;
-	*out = e;
+	s->edit = *out;
+	s->edit->has_base = has;
+	s->edit->base = base;
 	return 0;
+}
+
+struct store *store_edit_store(struct store_edit *e)
+{
+	return e->s;
 }
 
 static void edit_end(struct store_edit *e)
@@ -83,6 +99,47 @@ void store_edit_abort(struct store_edit *e)
 	edit_end(e);
 	store_turn_end(s);
 	store_user_del(s);
+}
+
+/* ---- detached ---- */
+int edit_detach(struct store_edit **out, struct store *s, struct str ref,
+	const struct store_oid *tree, bool turnless)
+{
+	int err = edit_new(out, s, ref, tree);
+
+	if (err < 0)
+		return err;
+	(*out)->turnless = turnless;
+	(*out)->next = s->detached;
+	s->detached = *out;
+	return 0;
+}
+
+void edit_detached_end(struct store_edit *e)
+{
+	struct store_edit **at = &e->s->detached;
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	edit_free(e);
+}
+
+int edit_stand_at(struct store_edit *e, const struct store_oid *tree)
+{
+	struct node *old = e->root;
+	size_t bytes = e->node_bytes;
+	int err;
+
+	e->node_bytes = 0;
+	err = node_load(&e->root, e, tree);
+	if (err < 0) {
+		e->root = old;
+		e->node_bytes = bytes;
+		return err;
+	}
+	node_free(old);
+	return 0;
 }
 
 size_t edit_bytes(const struct store_edit *e)
@@ -197,16 +254,25 @@ int store_edit_put(
 	if (path.n == 0) {
 		if (kind != STORE_TREE)
 			return err_set(ERR_BAD, "store: empty path");
-		node_free(e->root);
-		e->root = NULL;
-		e->node_bytes = 0;
-		return node_load(&e->root, e, id);
+		return edit_stand_at(e, id);
 	}
 	err = edit_parent(&n, &name, e, path, true);
 	if (err < 0)
 		return err;
 	e->grows |= kind == STORE_BLOB;
 	return node_set(e, n, name, kind == STORE_TREE ? MODE_TREE : MODE_BLOB, id);
+}
+
+static int put_content(struct store_oid *id, struct store_edit *e, struct str bytes)
+{
+	int err = e->turnless ? store_turn(e->s, OS_FOREVER) : 0;
+
+	if (err < 0)
+		return err;
+	err = content_whole(id, e, bytes);
+	if (e->turnless)
+		store_turn_end(e->s);
+	return err;
 }
 
 int store_edit_put_bytes(struct store_edit *e, struct str path, struct str bytes)
@@ -217,7 +283,7 @@ int store_edit_put_bytes(struct store_edit *e, struct str path, struct str bytes
 	if (path.n == 0)
 		return err_set(ERR_BAD, "store: empty path");
 	if (bytes.n > FRAME_BYTES)
-		err = content_whole(&id, e, bytes);
+		err = put_content(&id, e, bytes);
 	else
 		err = edit_new_object(&id, e, OBJ_BLOB, bytes);
 	return err < 0 ? err : store_edit_put(e, path, &id, STORE_BLOB);
@@ -268,8 +334,7 @@ int store_edit_local_del(struct store_edit *e, struct str key)
 
 /* ---- commit ---- */
 /* Into the group: from here on this edit cannot fail alone. */
-static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool has_tree,
-	const struct store_oid *tree, struct why *w)
+int edit_give(struct group *g, struct store_edit *e)
 {
 	int err = 0;
 
@@ -282,15 +347,23 @@ static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool
 	if (err < 0)
 		return err; /* objects nobody reaches are not written */
 	changes_move(&g->kv, &e->kv);
-	if (w) {
+	g->edits++;
+	return 0;
+}
+
+static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool has_tree,
+	const struct store_oid *tree, struct why *w)
+{
+	int err = edit_give(g, e);
+
+	if (err >= 0 && w) {
 		*r->whys_end = w;
 		r->whys_end = &w->next;
 		r->count++;
 		r->has_tree = has_tree;
 		r->tree = *tree;
 	}
-	g->edits++;
-	return 0;
+	return err;
 }
 
 void store_edit_use_reserve(struct store_edit *e)

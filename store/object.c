@@ -19,6 +19,8 @@ struct obj *object_fresh(struct store *s, const struct store_oid *id)
 		o = omap_get(&s->group->objs, id);
 	if (!o && s->group)
 		o = omap_get(&s->group->pending, id);
+	for (struct store_edit *e = s->detached; e && !o; e = e->next)
+		o = omap_get(&e->objs, id);
 	return o ? o : omap_get(&s->loose, id);
 }
 

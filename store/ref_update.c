@@ -94,18 +94,20 @@ static int join_moves(struct store *s, struct group *g, const struct store_ref_m
 	return err;
 }
 
-/* Holding the turn. */
-static int update(struct store *s, const struct store_ref_move *moves, struct target *t,
-	size_t count, const struct store_why *why)
+/* Holding the turn; t: `count` of them, zeroed. */
+static int move_all(struct store *s, const struct store_ref_move *moves, struct target *t,
+	size_t count, const struct store_why *why, struct store_edit *with)
 {
 	struct changes kv = { 0 };
 	struct group *g;
 	int err = group_flush(s);
 
+	if (err >= 0 && with && with->in && with->in->err < 0)
+		err = with->in->err;
 	for (size_t i = 0; i < count && err >= 0; i++)
 		err = check_move(&t[i], s, &moves[i]);
 	if (err >= 0)
-		err = space_check(s, count * 512, false);
+		err = space_check(s, count * 512 + (with ? edit_bytes(with) : 0), with);
 	if (err >= 0)
 		err = group_open(&g, s);
 	for (size_t i = 0; i < count && err >= 0; i++)
@@ -113,14 +115,31 @@ static int update(struct store *s, const struct store_ref_move *moves, struct ta
 			err = derive_move(s, &kv, g->seq, moves[i].ref,
 				t[i].has_old ? &t[i].old_tree : NULL,
 				t[i].has_new ? &t[i].new_tree : NULL);
+	if (err >= 0 && with)
+		err = edit_give(g, with);
 	if (err >= 0)
 		err = join_moves(s, g, moves, t, count, why);
 	if (err >= 0) {
 		changes_move(&g->kv, &kv);
-		g->edits++;
+		g->edits += !with;
 		err = group_flush(s);
 	}
 	changes_free(&kv);
+	return err;
+}
+
+int refs_move(struct store *s, const struct store_ref_move *moves, size_t count,
+	const struct store_why *why, struct store_edit *with)
+{
+	struct target *t = calloc(count, sizeof(*t));
+	int err;
+
+	if (!t)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	err = move_all(s, moves, t, count, why, with);
+	for (size_t i = 0; i < count; i++)
+		free(t[i].why);
+	free(t);
 	return err;
 }
 
@@ -143,23 +162,16 @@ static int check_names(const struct store_ref_move *moves, size_t count)
 int store_ref_update(struct store *s, const struct store_ref_move *moves, size_t count,
 	const struct store_why *why, os_time deadline)
 {
-	struct target *t;
 	int err = check_names(moves, count);
 
 	if (err < 0 || count == 0)
 		return err;
-	t = calloc(count, sizeof(*t));
-	if (!t)
-		return err_set(ERR_NOMEM, "store: out of memory");
 	store_user_add(s);
 	err = store_turn(s, deadline);
 	if (err >= 0) {
-		err = update(s, moves, t, count, why);
+		err = refs_move(s, moves, count, why, NULL);
 		store_turn_end(s);
 	}
 	store_user_del(s);
-	for (size_t i = 0; i < count; i++)
-		free(t[i].why);
-	free(t);
 	return err;
 }

@@ -283,6 +283,13 @@ enum store_merged { STORE_MERGED_NOTHING, STORE_MERGED_FORWARD, STORE_MERGED_COM
  */
 MUST_CHECK int store_merge(enum store_merged *how, struct store_oid *commit, struct store *s,
 	struct str into, const struct store_oid *from, os_time deadline);
+/*
+ * For drivers: merges what stands at `under` ("": everything) path by path, with `theirs`, a whole
+ * tree as `base` is. Changes on one side are taken; an edit beats a deletion; two edits of one file
+ * are both kept, one beside the other as "name (conflict 1234567).ext". `notes` may be NULL.
+ */
+MUST_CHECK int store_edit_merge_paths(struct store_edit *e, struct str under,
+	const struct store_oid *base, const struct store_oid *theirs, struct buf *notes);
 /* The best common ancestors of two commits, at most `cap`; *n 0: none is known here. BLOCKS. */
 MUST_CHECK int store_merge_base(struct store_oid *out, size_t *n, size_t cap, struct store *s,
 	const struct store_oid *a, const struct store_oid *b);

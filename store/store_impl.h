@@ -123,8 +123,9 @@ struct store {
 
 	struct os_mutex turn;
 	struct store_edit *edit; /* whose turn it is, if it is an edit's */
-	struct group *group;     /* open, or being written */
-	unsigned users;          /* edits, spools and walks not yet ended */
+	struct store_edit *detached;
+	struct group *group; /* open, or being written */
+	unsigned users;      /* edits, spools and walks not yet ended */
 	struct os_waitq idle;
 	bool closing, failed; /* failed: nothing is written any more, */
 	int fail_err;         /* for this reason */
@@ -202,6 +203,11 @@ struct str sys_key(char *room, char letter, struct str rest); /* room: 1 + rest.
 
 /* ---- ref_log.c ---- */
 MUST_CHECK int ref_record_add(struct changes *out, uint64_t seq, const struct gref *r);
+
+/* ---- ref_update.c ---- */
+/* store_ref_update, holding the turn; the group takes what `with` (may be NULL) made. BLOCKS. */
+MUST_CHECK int refs_move(struct store *s, const struct store_ref_move *moves, size_t count,
+	const struct store_why *why, struct store_edit *with);
 
 /* ---- object.c: bytes of one object ---- */
 struct view {
@@ -356,11 +362,21 @@ struct store_edit {
 	struct omap adopted; /* of what was pending */
 	struct changes kv;
 	size_t node_bytes;
-	bool grows;       /* puts blobs */
-	bool use_reserve; /* all the same */
-	struct group *in; /* a group this edit already gave large blobs to */
+	bool grows;              /* puts blobs */
+	bool use_reserve;        /* all the same */
+	struct group *in;        /* a group this edit already gave large blobs to */
+	struct store_edit *next; /* of the detached */
+	bool turnless;           /* its fiber does not hold the turn */
 	char name[REF_MAX + 1];
 };
+/* Not an edit of the branch (merge.c): it can't be committed, only given to a group. */
+MUST_CHECK int edit_detach(struct store_edit **out, struct store *s, struct str ref,
+	const struct store_oid *tree, bool turnless);
+void edit_detached_end(struct store_edit *e);
+/* As if nothing had been changed in `tree`, NULL: in nothing; what was made is kept. */
+MUST_CHECK int edit_stand_at(struct store_edit *e, const struct store_oid *tree);
+/* Everything it made and changed; on failure nothing of it will be written. */
+MUST_CHECK int edit_give(struct group *g, struct store_edit *e);
 /* A blob over one frame: straight to the group, which may be written at once. BLOCKS. */
 MUST_CHECK int content_whole(struct store_oid *id, struct store_edit *e, struct str bytes);
 MUST_CHECK int kv_check(struct str key, struct str value);
@@ -385,6 +401,8 @@ MUST_CHECK int changes_view(struct str *out, struct store *s, const struct chang
 
 /* ---- commit.c ---- */
 MUST_CHECK int commit_text(struct buf *b, const struct gref *r);
+MUST_CHECK int merge_text(struct buf *b, const struct store_oid *tree,
+	const struct store_oid parents[2], const struct store_why *why);
 struct why {
 	struct why *next;
 	struct store_why w; /* the strings lie behind it */

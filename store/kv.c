@@ -9,9 +9,9 @@
  * falls anywhere, so each costs a page of its own while its table has that many; the others come
  * in order, four to a page.
  */
-#define BATCH_PAGES 1000
-#define TAIL_BYTES  (2 * 1024 * 1024)
-#define GROW_LEAST  (64 * 1024)
+#define GROW_LEAST (64 * 1024)
+unsigned kv_batch_pages = 1000;
+size_t kv_tail_bytes = 2 * 1024 * 1024;
 
 static const char *const names[KV_TABLES] = { "obj", "frame", "sys", "local", "row" };
 
@@ -162,7 +162,7 @@ bool kv_full(const struct kv *kv)
 
 	for (enum kv_table t = 0; t < KV_TABLES; t++)
 		pages += (kv->tail.per[t] * quarters(kv, t) + 3) / 4;
-	return pages >= BATCH_PAGES || kv->tail.bytes >= TAIL_BYTES;
+	return pages >= kv_batch_pages || kv->tail.bytes >= kv_tail_bytes;
 }
 
 static void renew(struct kv *kv)
@@ -300,7 +300,7 @@ static int forward_some(struct kv *kv, struct change **at, unsigned pages)
 int kv_forward(struct kv *kv)
 {
 	struct change *at = changes_first(&kv->tail);
-	unsigned pages = BATCH_PAGES;
+	unsigned pages = kv_batch_pages;
 
 	while (at) {
 		int err = room_for(kv, pages);
@@ -326,7 +326,7 @@ int kv_drop_rows(struct kv *kv)
 	int err = kv_forward(kv);
 
 	if (err >= 0)
-		err = room_for(kv, BATCH_PAGES);
+		err = room_for(kv, kv_batch_pages);
 	if (err >= 0)
 		err = begin(&txn, kv);
 	return err < 0 ? err : end(kv, txn, mdb_drop(txn, kv->dbi[KV_ROW], 0));

@@ -65,6 +65,8 @@ MUST_CHECK int kv_count(uint64_t *n, struct kv *kv, enum kv_table t);
  * disk, so it can't fail. */
 void kv_apply(struct kv *kv, struct changes *from);
 bool kv_full(const struct kv *kv); /* the tail wants forwarding */
+extern unsigned kv_batch_pages;    /* pages changed by a batch; of the tail also its bytes */
+extern size_t kv_tail_bytes;       /* (both smaller in tests) */
 /*
  * The tail goes to LMDB, durably; readers meanwhile see what they saw before. A power cut may leave
  * any part of it there, but KV_LAST only with all the rest. ERR_IO: the disk failed, everything

@@ -65,10 +65,15 @@ static void settle(struct fake_player *p, size_t upto)
 }
 
 /* Torn: any selection of the sectors, or the first or last of them. */
-static void put(struct fake_disk *g, const struct fake_op *op, bool torn, uint64_t *seed)
+static void put(struct fake_disk *g, const struct fake_op *op, enum fake_cut cut, uint64_t *seed)
 {
-	unsigned how = torn ? 1 + fake_random(seed) % 3 : 0;
-	size_t mid = torn ? fake_random(seed) % op->n : 0;
+	unsigned how = cut == FAKE_TORN ? 1 + fake_random(seed) % 3 : 0;
+	size_t mid = how ? fake_random(seed) % op->n : 0;
+
+	if (cut == FAKE_KILL && os_disk_write(&g->d, op->at, op->bytes, op->n) < 0)
+		os_panic("fake disk: a write failed");
+	if (cut == FAKE_KILL)
+		return;
 
 	for (size_t i = 0; i < op->n; i += OS_SECTOR_BYTES) {
 		if ((how == 1 && fake_random(seed) & 1) || (how == 2 && i > mid) ||
@@ -86,6 +91,7 @@ struct fake_disk *fake_player_cut(
 	size_t *open = calloc(point + 1, sizeof(*open)), n = 0;
 	uint64_t keep = 1 + fake_random(seed) % 4; /* of 4 */
 
+	g->eager = true;
 	os_assert(open && point >= p->at && point <= p->tape->n);
 	for (; p->at < point; p->at++)
 		if (!p->tape->ops[p->at].bytes)
@@ -100,16 +106,15 @@ struct fake_disk *fake_player_cut(
 	for (size_t i = 0; i < point; i++)
 		if (p->tape->ops[i].bytes && !p->tape->ops[i].done)
 			open[n++] = i;
-	for (size_t i = n; i > 1 && how >= FAKE_SOME; i--) {
+	for (size_t i = n; i > 1 && (how == FAKE_SOME || how == FAKE_TORN); i--) {
 		size_t j = fake_random(seed) % i, t = open[i - 1];
 		open[i - 1] = open[j];
 		open[j] = t;
 	}
 	for (size_t i = 0; i < n && how != FAKE_NONE; i++)
-		if (how == FAKE_ALL || fake_random(seed) % 4 < keep)
-			put(g, &p->tape->ops[open[i]], how == FAKE_TORN, seed);
+		if (how == FAKE_ALL || how == FAKE_KILL || fake_random(seed) % 4 < keep)
+			put(g, &p->tape->ops[open[i]], how, seed);
 	free(open);
-	g->eager = true;
 	return g;
 }
 

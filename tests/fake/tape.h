@@ -35,8 +35,11 @@ void fake_tape_write(struct fake_tape *t, uint64_t at, const void *p, size_t n);
 void fake_tape_flush(struct fake_tape *t, size_t sure);
 void fake_tape_free(struct fake_tape *t);
 
-/* Of the writes no flush covers: none, all, any selection in any order, the same torn at sectors. */
-enum fake_cut { FAKE_NONE, FAKE_ALL, FAKE_SOME, FAKE_TORN, FAKE_CUTS };
+/*
+ * Of the writes no flush covers: none, all, any selection in any order, the same torn at sectors. Or
+ * only the program was killed: all of them are there to be read, and still not flushed.
+ */
+enum fake_cut { FAKE_NONE, FAKE_ALL, FAKE_SOME, FAKE_TORN, FAKE_KILL, FAKE_CUTS };
 
 struct fake_player {
 	struct fake_tape *tape;

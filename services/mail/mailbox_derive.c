@@ -7,59 +7,6 @@
 
 #define WALK_ARENA (16 * 1024 * 1024)
 
-struct item { /* a folder below */
-	struct str name;
-	struct store_oid oid;
-};
-struct folder {
-	struct arena *a;
-	struct item *items;
-	size_t n, cap;
-	struct store_oid file; /* .mailbox */
-	bool has_file;
-	struct mail_side side;
-};
-
-static int folder_entry(void *ctx, struct str name, const struct store_entry *e)
-{
-	struct folder *f = ctx;
-	if (name.n > 0 && name.p[0] == '.') {
-		if (e->kind == STORE_BLOB && str_eq(name, STR(".mailbox"))) {
-			f->has_file = true;
-			f->file = e->oid;
-		} else if (e->kind == STORE_TREE && str_eq(name, STR(".m"))) {
-			f->side.has_m = true;
-			f->side.m = e->oid;
-		} else if (e->kind == STORE_TREE && str_eq(name, STR(".f"))) {
-			f->side.has_f = true;
-			f->side.f = e->oid;
-		}
-		return 0;
-	}
-	if (e->kind != STORE_TREE)
-		return 0;
-	if (f->n == f->cap) {
-		size_t cap = f->cap ? 2 * f->cap : 16;
-		struct item *more = arena_alloc(f->a, cap * sizeof(*more));
-		if (more == NULL)
-			return err_set(ERR_LIMIT, "mail: too many mailboxes");
-		if (f->n > 0)
-			memcpy(more, f->items, f->n * sizeof(*more));
-		f->items = more;
-		f->cap = cap;
-	}
-	struct item *it = &f->items[f->n++];
-	it->oid = e->oid;
-	it->name = arena_dup(f->a, name);
-	return it->name.p != NULL ? 0 : err_set(ERR_LIMIT, "mail: too many mailboxes");
-}
-
-static int folder_read(struct folder *out, struct mail_derive *d, const struct store_oid *tree)
-{
-	*out = (struct folder){ .a = &d->arena };
-	return tree != NULL ? store_list(d->s, tree, STR_NONE, folder_entry, out) : 0;
-}
-
 static bool same_oid(bool has_a, const struct store_oid *a, bool has_b, const struct store_oid *b)
 {
 	return has_a == has_b && (!has_a || store_oid_eq(a, b));
@@ -99,8 +46,10 @@ static int add_event(struct mail_derive *d, const struct mail_id *id, const stru
 
 /* The mailbox that stands in this very folder, before and after. */
 static int compare_mailbox(
-	struct mail_derive *d, const struct folder *old, const struct folder *new)
+	void *ctx, struct str path, const struct mail_folder *old, const struct mail_folder *new)
 {
+	struct mail_derive *d = ctx;
+	(void)path;
 	const struct mail_side *o = &old->side, *n = &new->side;
 	bool same_file = same_oid(old->has_file, &old->file, new->has_file, &new->file);
 	struct mail_id old_id, new_id;
@@ -124,40 +73,6 @@ static int compare_mailbox(
 	int err = old_err == 0 ? add_event(d, &old_id, o, NULL) : 0;
 	if (err == 0 && new_err == 0)
 		err = add_event(d, &new_id, NULL, n);
-	return err;
-}
-
-/* git's order of folders. */
-static int item_cmp(const struct item *a, const struct item *b)
-{
-	size_t n = a->name.n < b->name.n ? a->name.n : b->name.n;
-	int c = memcmp(a->name.p, b->name.p, n);
-	if (c != 0)
-		return c;
-	int x = a->name.n > n ? (uint8_t)a->name.p[n] : '/';
-	int y = b->name.n > n ? (uint8_t)b->name.p[n] : '/';
-	return a->name.n == b->name.n ? 0 : x < y ? -1 : 1;
-}
-
-static int walk(struct mail_derive *d, const struct store_oid *old_tree,
-	const struct store_oid *new_tree, unsigned depth)
-{
-	struct folder old, new;
-	int err = folder_read(&old, d, old_tree);
-	if (err == 0)
-		err = folder_read(&new, d, new_tree);
-	if (err == 0 && depth > 0)
-		err = compare_mailbox(d, &old, &new);
-	if (depth == MAIL_DEPTH_MAX)
-		return err;
-	size_t i = 0, k = 0;
-	while (err == 0 && (i < old.n || k < new.n)) {
-		int c = i == old.n ? 1 : k == new.n ? -1 : item_cmp(&old.items[i], &new.items[k]);
-		const struct store_oid *o = c <= 0 ? &old.items[i++].oid : NULL;
-		const struct store_oid *n = c >= 0 ? &new.items[k++].oid : NULL;
-		if (o == NULL || n == NULL || !store_oid_eq(o, n))
-			err = walk(d, o, n, depth + 1);
-	}
 	return err;
 }
 
@@ -278,7 +193,7 @@ static int derive(void *ctx, struct store_derive *sd, struct str ref,
 	if (err == 0 && d->taking != NULL)
 		err = save_account(d);
 	if (err == 0)
-		err = walk(d, old_tree, new_tree, 0);
+		err = mail_walk(d->s, &d->arena, old_tree, new_tree, compare_mailbox, d);
 	if (err == 0) {
 		pair_events(d);
 		err = mail_derive_rows(d);

@@ -5,10 +5,6 @@
 
 #include "services/mail/mailbox_impl.h"
 
-struct mail_side { /* a mailbox in one of the two trees */
-	bool present, has_m, has_f;
-	struct store_oid m, f; /* its folders .m and .f */
-};
 struct mail_event { /* a mailbox that is not the same in both, wherever it stands in them */
 	struct mail_box_key key;
 	struct mail_side old, new;

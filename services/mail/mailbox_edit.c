@@ -4,7 +4,8 @@
 
 #include "os/crypto.h"
 
-#define EDIT_ARENA (256 * 1024)
+#define EDIT_ARENA (4 * 1024 * 1024)
+#define LANES_MAX  (64 * 1024) /* bytes of .lanes */
 #define TURN_WAIT  (60 * OS_SEC)
 
 int mail_edit_begin(struct mail_edit **out, struct mail_account *a)
@@ -87,7 +88,7 @@ static int save_lane(struct mail_edit *w)
 	int err =
 		store_edit_local_put(w->e, mail_key_str(&key), mail_lane_encode(&value, &w->lane));
 	if (err == 0)
-		err = store_edit_bytes(&old, &w->arena, w->e, STR(".lanes"), EDIT_ARENA / 4);
+		err = store_edit_bytes(&old, &w->arena, w->e, STR(".lanes"), LANES_MAX);
 	if (err < 0 && err != ERR_NOENT)
 		return err;
 	w->text.n = 0;
@@ -98,6 +99,11 @@ static int save_lane(struct mail_edit *w)
 
 int mail_edit_commit(struct mail_edit *w, struct str message)
 {
+	return mail_edit_commit_id(NULL, w, message);
+}
+
+int mail_edit_commit_id(struct store_oid *commit, struct mail_edit *w, struct str message)
+{
 	struct mail *m = w->acct->m;
 	int err = mail_edit_flush(w);
 	if (err == 0)
@@ -106,7 +112,7 @@ int mail_edit_commit(struct mail_edit *w, struct str message)
 		struct store_why why = { w->acct->user, w->acct->email, message, 0 };
 		struct store_edit *e = w->e;
 		w->e = NULL;
-		err = store_edit_commit(NULL, e, &why);
+		err = store_edit_commit(commit, e, &why);
 		mail_catch_up(m);
 	}
 	mail_edit_abort(w);
@@ -191,6 +197,12 @@ int mail_edit_place(struct mail_place *out, struct mail_edit *w, struct str name
 	return err < 0 ? err : place_entry(out, w, mail_account_find(w->acct, normal));
 }
 
+int mail_edit_id(struct mail_place *out, struct mail_edit *w, const struct mail_id *id)
+{
+	int err = mail_account_refresh(w->acct);
+	return err < 0 ? err : place_entry(out, w, mail_account_find_id(w->acct, id));
+}
+
 int mail_edit_box(struct mail_place *out, struct mail_edit *w, const struct mail_box *b)
 {
 	int err = mail_account_refresh(w->acct);
@@ -269,7 +281,7 @@ static int load_lane(struct mail_edit *w)
 	struct str value, marks = STR_NONE;
 	uint32_t mark;
 	mail_key_lane(&key, w->acct->ref);
-	int err = store_edit_bytes(&marks, &w->arena, w->e, STR(".lanes"), EDIT_ARENA / 4);
+	int err = store_edit_bytes(&marks, &w->arena, w->e, STR(".lanes"), LANES_MAX);
 	if (err < 0 && err != ERR_NOENT)
 		return err;
 	err = store_edit_local_get(&value, w->e, mail_key_str(&key));
@@ -305,21 +317,28 @@ static int message_path(struct str *out, struct mail_edit *w, const struct mail_
 	return err < 0 ? err : w->path.err;
 }
 
-int mail_edit_enter(uint32_t *uid, struct mail_edit *w, struct mail_place *p, uint32_t lane,
+int mail_edit_has(
+	bool *out, struct mail_edit *w, const struct mail_place *p, uint32_t lane, uint32_t seq)
+{
+	struct store_entry e;
+	struct str path;
+	int err = message_path(&path, w, p, lane, seq);
+	if (err == 0)
+		err = store_edit_find(&e, w->e, path);
+	*out = err == 0 && e.kind == STORE_BLOB;
+	return err == ERR_NOENT ? 0 : err;
+}
+
+int mail_edit_put(struct mail_edit *w, unsigned slot, const struct mail_place *p, uint32_t lane,
 	uint32_t seq, const struct store_oid *blob, const struct mail_line *line)
 {
 	struct str path;
-	struct mail_key key;
-	struct mail_value value;
 	struct mail_leaf *leaf;
-	if (p->rec.uidnext == UINT32_MAX)
-		return err_set(ERR_LIMIT, "mail: no UIDs left in this mailbox");
-	struct mail_uid_rec rec = { .uid = p->rec.uidnext };
 	int err = message_path(&path, w, p, lane, seq);
 	if (err == 0)
 		err = store_edit_put(w->e, path, blob, STORE_BLOB);
 	if (err == 0)
-		err = mail_edit_leaf(&leaf, w, 1, p, lane, seq);
+		err = mail_edit_leaf(&leaf, w, slot, p, lane, seq);
 	if (err < 0)
 		return err;
 	struct mail_line *to = mail_leaf_add(leaf, seq);
@@ -327,8 +346,22 @@ int mail_edit_enter(uint32_t *uid, struct mail_edit *w, struct mail_place *p, ui
 		return err_set(ERR_CORRUPT, "mail: a leaf of flags is full");
 	*to = *line;
 	to->seq = seq;
-	to->keywords = arena_dup(&w->slot[1].arena, line->keywords);
-	w->slot[1].dirty = true;
+	to->keywords = arena_dup(&w->slot[slot].arena, line->keywords);
+	w->slot[slot].dirty = true;
+	return to->keywords.p != NULL ? 0 : err_set(ERR_LIMIT, "mail: no room for keywords");
+}
+
+int mail_edit_enter(uint32_t *uid, struct mail_edit *w, struct mail_place *p, uint32_t lane,
+	uint32_t seq, const struct store_oid *blob, const struct mail_line *line)
+{
+	struct mail_key key;
+	struct mail_value value;
+	if (p->rec.uidnext == UINT32_MAX)
+		return err_set(ERR_LIMIT, "mail: no UIDs left in this mailbox");
+	struct mail_uid_rec rec = { .uid = p->rec.uidnext };
+	int err = mail_edit_put(w, 1, p, lane, seq, blob, line);
+	if (err < 0)
+		return err;
 	mail_key_uid(&key, &p->key, lane, seq);
 	err = store_edit_local_put(w->e, mail_key_str(&key), mail_uid_encode(&value, &rec));
 	*uid = p->rec.uidnext++;

@@ -4,6 +4,7 @@
  *	mailbox_nfc.c      Unicode composition of names
  *	mailbox_name.c     a mailbox name and the folder it stands in
  *	mailbox_layout.c   paths in a mail branch, and the text of its small files
+ *	mailbox_walk.c     folders of mailboxes that differ between two trees
  *	mailbox_keyword.c  sets of keywords
  *	mailbox_record.c   local records and derived rows: keys and values
  *	mailbox_summary.c  ENVELOPE and BODYSTRUCTURE of a stored message
@@ -44,6 +45,7 @@ bool mail_name_below(struct str name, struct str parent);
 /* One level to the name of its folder, and back. One to one, except for the suffix of a clash. */
 void mail_name_escape(struct buf *out, struct str level);
 void mail_name_unescape(struct buf *out, struct str folder);
+void mail_path_name(struct buf *out, struct str path); /* folders of levels to the name */
 /* The folder of a level whose plain folder would differ from another's only by case. */
 void mail_name_escape_clash(struct buf *out, struct str level);
 
@@ -90,6 +92,31 @@ struct mail_file {   /* <mailbox>/.mailbox */
 void mail_file_parse(struct mail_file *out, struct str text); /* name borrowed from `text` */
 void mail_file_format(struct buf *out, const struct mail_file *f);
 
+/* ---- two trees ---- */
+struct mail_side { /* a mailbox in one of two trees */
+	bool present, has_m, has_f;
+	struct store_oid m, f; /* its folders .m and .f */
+};
+struct mail_folder { /* what stands in one folder of mailboxes */
+	struct mail_below {
+		struct str name;
+		struct store_oid oid;
+	} *below; /* in git's order */
+	size_t n, cap;
+	struct store_oid file; /* .mailbox */
+	bool has_file;
+	struct mail_side side;
+	struct arena *a;
+};
+/* Reads a folder into the arena; `tree` NULL: an empty one. */
+MUST_CHECK int mail_folder_read(
+	struct mail_folder *out, struct store *s, struct arena *a, const struct store_oid *tree);
+/* Every folder below the root that is not the same in both trees (NULL: empty). < 0 from fn stops. */
+typedef int mail_walk_fn(
+	void *ctx, struct str path, const struct mail_folder *old, const struct mail_folder *new);
+MUST_CHECK int mail_walk(struct store *s, struct arena *a, const struct store_oid *old_tree,
+	const struct store_oid *new_tree, mail_walk_fn *fn, void *ctx);
+
 /* .lanes: "lane seq" lines, sorted. The mark of `lane` becomes `seq` if it is higher. */
 void mail_lanes_raise(struct buf *out, struct str text, uint32_t lane, uint32_t seq);
 bool mail_lanes_find(uint32_t *seq, struct str text, uint32_t lane);
@@ -101,6 +128,10 @@ bool mail_keyword_next(struct str *word, struct str *rest);
 /* Case-folded union, difference or replacement; in the arena. ERR_LIMIT. */
 MUST_CHECK int mail_keywords_apply(struct str *out, struct arena *a, struct str old,
 	enum mail_flag_op op, const struct str *words, size_t n);
+
+/* `now` with what was added and removed from `old` to `new`; in the arena. ERR_LIMIT. */
+MUST_CHECK int mail_keywords_merge(
+	struct str *out, struct arena *a, struct str now, struct str old, struct str new);
 
 /* ---- local records and rows ---- */
 /* Room for one more element in a malloc'ed array: `array` is the address of its pointer. */
@@ -317,11 +348,14 @@ struct mail_edit {
 MUST_CHECK int mail_edit_begin(struct mail_edit **out, struct mail_account *a);
 /* Frees the edit in every case. BLOCKS. */
 MUST_CHECK int mail_edit_commit(struct mail_edit *w, struct str message);
+MUST_CHECK int mail_edit_commit_id(
+	struct store_oid *commit, struct mail_edit *w, struct str message); /* commit may be NULL */
 void mail_edit_abort(struct mail_edit *w);
 /* Write the leaves at hand into the tree and forget them. */
 MUST_CHECK int mail_edit_flush(struct mail_edit *w);
 /* The mailbox of this name as of now; ERR_NOENT. */
 MUST_CHECK int mail_edit_place(struct mail_place *out, struct mail_edit *w, struct str name);
+MUST_CHECK int mail_edit_id(struct mail_place *out, struct mail_edit *w, const struct mail_id *id);
 MUST_CHECK int mail_edit_box(struct mail_place *out, struct mail_edit *w, const struct mail_box *b);
 MUST_CHECK int mail_edit_save_rec(struct mail_edit *w, const struct mail_place *p);
 /* The leaf of a message, kept in slot 0 or 1 until another is asked for there. */
@@ -335,12 +369,20 @@ MUST_CHECK int mail_edit_new_seq(uint32_t *lane, uint32_t *seq, struct mail_edit
 /* Enter a message: its blob, its line and its UID. */
 MUST_CHECK int mail_edit_enter(uint32_t *uid, struct mail_edit *w, struct mail_place *p,
 	uint32_t lane, uint32_t seq, const struct store_oid *blob, const struct mail_line *line);
+/* Its blob and its line alone: derive() gives the UID. */
+MUST_CHECK int mail_edit_put(struct mail_edit *w, unsigned slot, const struct mail_place *p,
+	uint32_t lane, uint32_t seq, const struct store_oid *blob, const struct mail_line *line);
+MUST_CHECK int mail_edit_has(
+	bool *out, struct mail_edit *w, const struct mail_place *p, uint32_t lane, uint32_t seq);
 /* Take out its blob and its line (slot 0). */
 MUST_CHECK int mail_edit_leave(
 	struct mail_edit *w, const struct mail_place *p, uint32_t lane, uint32_t seq);
 MUST_CHECK int mail_edit_file(struct mail_file *out, struct mail_edit *w, struct str path);
 MUST_CHECK int mail_edit_put_file(
 	struct mail_edit *w, struct str path, const struct mail_file *file);
+
+/* The folder of a mailbox name as the edit has it, whether it is there or not. */
+MUST_CHECK int mail_edit_folder(struct str *path, struct mail_edit *w, struct str name);
 
 /* Those of `uids` that the view has, by lane and seq, so that a leaf is read once. malloc'ed. */
 struct mail_pick {

@@ -66,3 +66,38 @@ int mail_keywords_apply(struct str *out, struct arena *a, struct str old, enum m
 	*out = buf_str(&text);
 	return text.err;
 }
+
+static int word_list(struct str **out, size_t *n, struct arena *a, struct str text)
+{
+	struct str *list = arena_alloc(a, MAIL_KEYWORDS_MAX * sizeof(*list));
+	if (list == NULL)
+		return err_set(ERR_LIMIT, "mail: no room for keywords");
+	for (*n = 0; *n < MAIL_KEYWORDS_MAX && mail_keyword_next(&list[*n], &text);)
+		++*n;
+	*out = list;
+	return 0;
+}
+
+int mail_keywords_merge(
+	struct str *out, struct arena *a, struct str now, struct str old, struct str new)
+{
+	struct str *was, *is, kept;
+	size_t was_n, is_n, less_n = 0, more_n = 0;
+	int err = word_list(&was, &was_n, a, old);
+	if (err == 0)
+		err = word_list(&is, &is_n, a, new);
+	if (err < 0)
+		return err;
+	struct str *less = arena_alloc(a, (was_n + is_n + 1) * sizeof(*less));
+	if (less == NULL)
+		return err_set(ERR_LIMIT, "mail: no room for keywords");
+	struct str *more = less + was_n;
+	for (size_t i = 0; i < was_n; i++)
+		if (!has_word(is, is_n, was[i]))
+			less[less_n++] = was[i];
+	for (size_t i = 0; i < is_n; i++)
+		if (!has_word(was, was_n, is[i]))
+			more[more_n++] = is[i];
+	err = mail_keywords_apply(&kept, a, now, MAIL_FLAG_DEL, less, less_n);
+	return err < 0 ? err : mail_keywords_apply(out, a, kept, MAIL_FLAG_ADD, more, more_n);
+}

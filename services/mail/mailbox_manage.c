@@ -131,6 +131,19 @@ static int target_folder(struct str *path, struct str *level, struct mail_edit *
 	}
 }
 
+int mail_edit_folder(struct str *path, struct mail_edit *w, struct str name)
+{
+	struct str level;
+	bool exists, more = true;
+	int err = 0;
+	*path = STR("");
+	while (err == 0 && more) {
+		more = str_cut(&level, &name, name, '/');
+		err = level_folder(path, &exists, w, *path, level, STR_NONE);
+	}
+	return err;
+}
+
 /* ERR_EXIST when a mailbox stands in the folder; else 0. */
 static int must_be_free(struct mail_edit *w, struct str path)
 {

@@ -170,3 +170,15 @@ void mail_name_unescape(struct buf *out, struct str folder)
 		buf_addc(out, c);
 	}
 }
+
+void mail_path_name(struct buf *out, struct str path)
+{
+	struct str folder;
+	bool more = true;
+	for (size_t n = out->n; more;) {
+		more = str_cut(&folder, &path, path, '/');
+		if (out->n > n)
+			buf_addc(out, '/');
+		mail_name_unescape(out, folder);
+	}
+}

@@ -129,27 +129,17 @@ static void on_end(void *ctx, const char *name)
 	r->at = r->at->parent;
 }
 
+/* Each piece is a node of its own: joining them would take time and memory in their square. */
 static void on_text(void *ctx, const char *p, int n)
 {
 	struct xml_reader *r = ctx;
-	struct xml *x = r->last && !r->last->name.n ? r->last : NULL;
-	char *joined;
+	struct xml *x;
 
-	if (!r->at || r->err < 0)
+	if (!r->at || r->err < 0 || !(x = node_new(r)))
 		return;
-	if (!x && !(x = node_new(r)))
-		return;
-	/* Pieces of one text come one after the other: the last allocation grows in place or is
-	 * copied, at most once for every part pushed. */
-	joined = arena_alloc(r->a, x->text.n + (size_t)n + 1);
-	if (!joined) {
+	x->text = arena_dup(r->a, str_n(p, (size_t)n));
+	if (!x->text.p)
 		stop(r, err_set(ERR_LIMIT, "xml: over the memory for one request"));
-		return;
-	}
-	if (x->text.n)
-		memcpy(joined, x->text.p, x->text.n);
-	memcpy(joined + x->text.n, p, (size_t)n);
-	x->text = str_n(joined, x->text.n + (size_t)n);
 }
 
 static void on_doctype(

@@ -34,7 +34,7 @@ struct xml_attr {
 	struct str ns, name, value;
 };
 struct xml {
-	struct str ns, name; /* name.n == 0: a piece of text */
+	struct str ns, name; /* name.n == 0: a piece of text; several may follow */
 	struct str text;     /* of a piece of text */
 	struct xml_attr *attrs;
 	size_t attr_count;

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/* What the methods share; also for the services' own reports. */
+#ifndef SERVICES_DAV_DAV_IMPL_H
+#define SERVICES_DAV_DAV_IMPL_H
+
+#include "services/dav/request.h"
+
+#define REQUEST_BYTES (16u << 20) /* memory of one request */
+#define ITEM_BYTES    (8u << 20)  /* of one resource in it */
+
+/* ---- the methods, one family a file ---- */
+void dav_options(struct dav_request *r);
+void dav_get(struct dav_request *r); /* HEAD as well */
+void dav_put(struct dav_request *r);
+void dav_delete(struct dav_request *r);
+void dav_copy(struct dav_request *r);
+void dav_move(struct dav_request *r);
+void dav_mkcol(struct dav_request *r);
+void dav_mkcalendar(struct dav_request *r);
+void dav_proppatch(struct dav_request *r);
+void dav_propfind(struct dav_request *r);
+void dav_reports(struct dav_request *r);
+void dav_sync(struct dav_request *r, const struct xml *root);
+
+/* ---- serve.c ---- */
+/* Depth: 0, 1, or -1 for infinity; `absent` when there is none. -2: something else, 400 was replied. */
+int dav_depth(struct dav_request *r, int absent);
+/* Does the request's If-Match / If-None-Match allow what is there (NULL: nothing)? */
+bool dav_conditions(struct dav_request *r, const struct store_oid *etag);
+/* The request's body as XML: 0 with *root NULL when it is empty; < 0: an error was replied. */
+int dav_body_xml(struct xml **root, struct dav_request *r);
+/* Collections every account has, made before its first request is answered. BLOCKS. */
+MUST_CHECK int dav_found(struct dav_request *r);
+
+/* ---- item.c ---- */
+/* The collection a new member would stand in; < 0: replied. */
+int dav_above(struct dav_res *up, struct dav_request *r, const struct dav_path *p);
+/* May these bytes stand there? < 0: replied. */
+int dav_item_check(
+	struct dav_request *r, const struct dav_path *at, struct dav_res *up, struct str bytes);
+
+/* ---- edits ---- */
+/* An edit of the user's branch; < 0: an error was replied. BLOCKS. */
+int dav_edit_begin(struct store_edit **e, struct dav_request *r);
+/* From here on the request sees the branch as the edit does. */
+MUST_CHECK int dav_refresh(struct dav_request *r, struct store_edit *e);
+/* Deletes a resource and what belongs to it; ERR_NOENT. */
+MUST_CHECK int dav_remove(struct store_edit *e, const struct dav_path *p, bool collection);
+/* 0, or < 0 and an error was replied. BLOCKS. */
+int dav_edit_commit(struct store_edit *e, struct dav_request *r, const char *what);
+/* Replies for an err of the store's. */
+void dav_fail_err(struct dav_request *r, int err);
+
+/* ---- props.c ---- */
+/* Live properties that PROPPATCH and MKCOL may set; ERR_DENIED: protected; ERR_NOENT: not live. */
+MUST_CHECK int dav_live_set(
+	struct dav_meta *m, struct arena *a, const struct xml *prop, bool making);
+MUST_CHECK int dav_live_remove(struct dav_meta *m, const struct xml *prop);
+
+/* ---- rows.c ---- */
+/* The name of the item in `folder` (as dav_collection_folder) with this UID; ERR_NOENT. */
+MUST_CHECK int dav_uid_name(
+	struct str *name, struct dav_request *r, struct str folder, struct str uid);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+/* GET, HEAD, PUT, DELETE (RFC 4918, 9.4 to 9.7; RFC 4791, 5.3.2; RFC 6352, 6.3.2). */
+#include "services/dav/dav_impl.h"
+
+/* ---- GET ---- */
+static void page(struct dav_request *r)
+{
+	struct buf b;
+
+	buf_init(&b, &r->a);
+	buf_fmt(&b, "<!DOCTYPE html><meta charset=utf-8><title>Allod %s</title><h1>Allod: %s of ",
+		r->cfg->service->name, r->cfg->service->name);
+	xml_text(&b, r->user);
+	buf_fmt(&b,
+		"</h1><p>This address is for apps, not for a browser. Give it to your calendar or "
+		"contacts app, with your user name and an app password "
+		"(<code>allod user app-password ");
+	xml_text(&b, r->user);
+	buf_add(&b, STR(" --client NAME</code> makes one).\n"));
+	http_header(r->x, "Content-Type", STR("text/html; charset=utf-8"));
+	http_reply(r->x, 200, buf_str(&b));
+}
+
+void dav_get(struct dav_request *r)
+{
+	struct dav_res res, up;
+	struct str bytes;
+	struct buf tag;
+	int err = dav_res_find(&res, r, &r->path);
+
+	if (err >= 0 && !res.node.collection)
+		err = dav_res_bytes(&bytes, &res, r);
+	if (err < 0) {
+		dav_fail_err(r, err);
+		return;
+	}
+	if (res.node.collection) {
+		page(r);
+		return;
+	}
+	buf_init(&tag, &r->a);
+	dav_etag(&tag, &res.node.oid);
+	http_header(r->x, "ETag", buf_str(&tag));
+	if (!dav_conditions(r, &res.node.oid)) {
+		if (http_get(r->x, "If-Match").p)
+			dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+		else
+			http_reply(r->x, 304, STR(""));
+		return;
+	}
+	up = (struct dav_res){ .path = r->path };
+	up.path.n--;
+	err = dav_node_find(&up.node, r->cfg->store, &r->root, up.path.segs, up.path.n);
+	http_header(r->x, "Content-Type",
+		err >= 0 && dav_res_meta(&up, r)->kind == r->cfg->service->kind
+			? r->cfg->service->type
+			: STR("application/octet-stream"));
+	http_reply(r->x, 200, bytes);
+}
+
+/* ---- PUT ---- */
+static int body(struct str *out, struct dav_request *r)
+{
+	struct str part;
+	struct buf b;
+	int err;
+
+	buf_init(&b, &r->a);
+	buf_add(&b, STR(""));
+	while ((err = http_body(&part, r->x)) == 0 && part.n) {
+		if (b.n + part.n > DAV_ITEM_MAX) {
+			dav_refuse(r, 413, r->cfg->service->data_ns, "max-resource-size",
+				"one item has at most 1 MiB");
+			return ERR_LIMIT;
+		}
+		buf_add(&b, part);
+	}
+	if (err == 0)
+		err = b.err;
+	if (err < 0)
+		dav_fail_err(r, err);
+	*out = buf_str(&b);
+	return err;
+}
+
+int dav_above(struct dav_res *up, struct dav_request *r, const struct dav_path *p)
+{
+	int err;
+
+	*up = (struct dav_res){ .path = *p };
+	if (p->place != DAV_RESOURCE || p->n == 0) {
+		dav_refuse(r, 405, STR_NONE, NULL, "this can't be written");
+		return ERR_DENIED;
+	}
+	up->path.n--;
+	err = dav_node_find(&up->node, r->cfg->store, &r->root, up->path.segs, up->path.n);
+	if (err < 0 || !up->node.collection) {
+		dav_refuse(r, 409, STR_NONE, NULL, "there is no collection to put it into");
+		return ERR_NOENT;
+	}
+	return 0;
+}
+
+/* Nobody else in the collection has its UID (RFC 4791 5.3.2.1); < 0: replied. */
+static int uid_free(
+	struct dav_request *r, const struct dav_path *at, const struct dav_res *up, struct str uid)
+{
+	struct dav_path other = up->path;
+	struct str name;
+	struct buf folder, href;
+	int err;
+
+	if (uid.n == 0)
+		return 0;
+	buf_init(&folder, &r->a);
+	buf_add(&folder, STR(""));
+	dav_collection_folder(&folder, up->path.segs, up->path.n);
+	err = folder.err < 0 ? folder.err : dav_uid_name(&name, r, buf_str(&folder), uid);
+	if (err == ERR_NOENT || (err >= 0 && str_eq(name, at->segs[at->n - 1])))
+		return 0;
+	if (err < 0) {
+		dav_fail_err(r, err);
+		return err;
+	}
+	other.segs[other.n++] = name;
+	buf_init(&href, &r->a);
+	xml_root(&href, "error");
+	xml_open(&href, r->cfg->service->data_ns, "no-uid-conflict");
+	xml_open(&href, XML_DAV, "href");
+	dav_href(&href, &other, false);
+	xml_close(&href, XML_DAV, "href");
+	xml_close(&href, r->cfg->service->data_ns, "no-uid-conflict");
+	xml_close(&href, XML_DAV, "error");
+	http_header(r->x, "Content-Type", STR("application/xml; charset=utf-8"));
+	http_reply(r->x, 409, buf_str(&href));
+	return ERR_CONFLICT;
+}
+
+int dav_item_check(
+	struct dav_request *r, const struct dav_path *at, struct dav_res *up, struct str bytes)
+{
+	const struct dav_service *s = r->cfg->service;
+	const struct dav_meta *m = dav_res_meta(up, r);
+	struct dav_refusal why = { .status = 403 };
+	struct dav_facts facts = { 0 };
+	int err;
+
+	if (m->kind != s->kind)
+		return 0;
+	err = s->check(&facts, &why, &r->a, m, bytes);
+	if (err >= 0)
+		return uid_free(r, at, up, facts.uid);
+	if (err == ERR_BAD || err == ERR_LIMIT)
+		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
+	else
+		dav_fail_err(r, err);
+	return err;
+}
+
+void dav_put(struct dav_request *r)
+{
+	struct store_edit *e;
+	struct store_entry there;
+	struct dav_res up;
+	struct str bytes;
+	struct buf file, tag;
+	bool is_new;
+	int err;
+
+	if (body(&bytes, r) < 0 || dav_above(&up, r, &r->path) < 0)
+		return;
+	struct dav_res res;
+	if (dav_res_find(&res, r, &r->path) >= 0 && res.node.collection) {
+		dav_refuse(r, 405, STR_NONE, NULL, "there is a collection of that name");
+		return;
+	}
+	if (dav_item_check(r, &r->path, &up, bytes) < 0)
+		return;
+	buf_init(&file, &r->a);
+	dav_item_file(&file, r->path.segs, r->path.n);
+	if (file.err < 0 || dav_edit_begin(&e, r) < 0)
+		return;
+	err = store_edit_find(&there, e, buf_str(&file));
+	is_new = err == ERR_NOENT;
+	if ((err >= 0 || is_new) && !dav_conditions(r, is_new ? NULL : &there.oid)) {
+		store_edit_abort(e);
+		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+		return;
+	}
+	if (err >= 0 || is_new)
+		err = store_edit_put_bytes(e, buf_str(&file), bytes);
+	if (err >= 0)
+		err = store_edit_find(&there, e, buf_str(&file));
+	if (err < 0) {
+		store_edit_abort(e);
+		dav_fail_err(r, err);
+		return;
+	}
+	if (dav_edit_commit(e, r, is_new ? "put new" : "put") < 0)
+		return;
+	/* The bytes are kept as they came, so the tag holds for what the client has. */
+	buf_init(&tag, &r->a);
+	dav_etag(&tag, &there.oid);
+	http_header(r->x, "ETag", buf_str(&tag));
+	http_reply(r->x, is_new ? 201 : 204, STR(""));
+}
+
+/* ---- DELETE ---- */
+int dav_remove(struct store_edit *e, const struct dav_path *p, bool collection)
+{
+	struct buf path;
+	int err;
+
+	buf_init(&path, NULL);
+	if (collection)
+		dav_collection_folder(&path, p->segs, p->n);
+	else
+		dav_item_file(&path, p->segs, p->n);
+	err = path.err < 0 ? path.err : store_edit_del(e, buf_str(&path));
+	if (err >= 0 && !collection) {
+		path.n = 0;
+		dav_props_file(&path, p->segs, p->n);
+		err = path.err < 0 ? path.err : store_edit_del(e, buf_str(&path));
+		if (err == ERR_NOENT)
+			err = 0;
+	}
+	buf_free(&path);
+	return err;
+}
+
+void dav_delete(struct dav_request *r)
+{
+	struct store_edit *e;
+	struct store_entry there;
+	struct dav_res res;
+	struct buf path;
+	int err = dav_res_find(&res, r, &r->path);
+
+	if (err < 0) {
+		dav_fail_err(r, err);
+		return;
+	}
+	if (r->path.place != DAV_RESOURCE || r->path.n == 0) {
+		dav_refuse(r, 403, STR_NONE, NULL, "this can't be deleted");
+		return;
+	}
+	buf_init(&path, &r->a);
+	if (res.node.collection)
+		dav_collection_folder(&path, r->path.segs, r->path.n);
+	else
+		dav_item_file(&path, r->path.segs, r->path.n);
+	if (path.err < 0 || dav_edit_begin(&e, r) < 0)
+		return;
+	store_edit_use_reserve(e);
+	err = store_edit_find(&there, e, buf_str(&path));
+	if (err >= 0 && !dav_conditions(r, &there.oid)) {
+		store_edit_abort(e);
+		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+		return;
+	}
+	if (err >= 0)
+		err = dav_remove(e, &r->path, res.node.collection);
+	if (err < 0) {
+		store_edit_abort(e);
+		dav_fail_err(r, err);
+	} else if (dav_edit_commit(e, r, "delete") >= 0) {
+		http_reply(r->x, 204, STR(""));
+	}
+}

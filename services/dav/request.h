@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One request, and the replies of many parts: for the methods here and the reports of the services.
+ *
+ *	struct dav_multi m;
+ *	dav_multi_begin(&m, r);
+ *	dav_multi_props(&m, &res, props);       a response with what was asked of this resource; done with it
+ *	dav_multi_status(&m, &path, 404);       a response that is a status alone
+ *	dav_multi_end(&m);
+ */
+#ifndef SERVICES_DAV_REQUEST_H
+#define SERVICES_DAV_REQUEST_H
+
+#include "os/http.h"
+#include "services/dav/dav.h"
+
+struct dav_request {
+	struct http_x *x;
+	const struct dav_config *cfg;
+	struct arena a;
+	struct arena item; /* what belongs to the resource at hand; dav_res_done empties it */
+	struct dav_path path;
+	struct str user; /* who asks */
+	struct str ref;
+	bool has_root;
+	struct store_oid root; /* of the user's branch, when the request came */
+};
+
+/* A resource to speak of. */
+struct dav_res {
+	struct dav_path path;
+	struct dav_node node; /* DAV_RESOURCE only */
+	struct dav_meta meta; /* of a collection, or the dead properties of an item */
+	struct str bytes;     /* of an item, once read */
+	bool has_meta, has_bytes;
+};
+/* What the path leads to; ERR_NOENT. */
+MUST_CHECK int dav_res_find(struct dav_res *out, struct dav_request *r, const struct dav_path *p);
+const struct dav_meta *dav_res_meta(struct dav_res *res, struct dav_request *r);
+MUST_CHECK int dav_res_bytes(struct str *out, struct dav_res *res, struct dav_request *r);
+void dav_res_done(struct dav_res *res, struct dav_request *r); /* forgets meta and bytes */
+/* The collection's members as resources; what they are is borrowed during the call. */
+typedef int dav_res_fn(void *ctx, struct dav_res *res);
+MUST_CHECK int dav_res_members(
+	struct dav_request *r, const struct dav_res *collection, dav_res_fn *fn, void *ctx);
+
+/* ---- replies ---- */
+/* An error with the precondition's element (NULL: none) and a sentence for people. */
+void dav_refuse(
+	struct dav_request *r, int status, struct str ns, const char *condition, const char *text);
+void dav_etag(struct buf *b, const struct store_oid *id); /* with its quotes */
+
+struct dav_multi {
+	struct dav_request *r;
+	struct buf b;
+	bool begun, broken;
+};
+void dav_multi_begin(struct dav_multi *m, struct dav_request *r);
+enum dav_ask { DAV_ASK_SOME, DAV_ASK_ALL, DAV_ASK_NAMES };
+struct dav_asked {
+	enum dav_ask kind;
+	const struct xml *prop; /* the prop element, for SOME */
+	bool minimal;           /* Prefer: return=minimal (RFC 8144): no 404s */
+};
+void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct xml *root);
+void dav_multi_props(struct dav_multi *m, struct dav_res *res, const struct dav_asked *asked);
+void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collection, int status);
+/* BLOCKS. */
+void dav_multi_flush(struct dav_multi *m); /* now and then, in long replies */
+void dav_multi_end(struct dav_multi *m);
+
+/* ---- sync tokens ---- */
+void dav_sync_token(struct buf *b, struct dav_request *r, const struct dav_res *collection);
+
+#endif

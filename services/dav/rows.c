@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The row of an item: where its UID stands.
+ *	"u" + hash(ref, folder, UID) -> name of the item
+ * The hash is 16 bytes of a SHA-256. Made from the branch alone.
+ */
+#include "os/crypto.h"
+#include "services/dav/dav_impl.h"
+
+#define KEY_BYTES  17
+#define PARSE_ROOM (16u << 20)
+
+static struct str row_key(
+	char out[static KEY_BYTES], struct str ref, struct str folder, struct str uid)
+{
+	uint8_t hash[OS_SHA256_BYTES];
+	struct buf b;
+
+	buf_init(&b, NULL);
+	buf_fmt(&b, "%.*s\n%.*s\n", STR_ARG(ref), STR_ARG(folder));
+	buf_add(&b, uid);
+	out[0] = 'u';
+	if (b.err >= 0)
+		os_sha256(hash, buf_str(&b));
+	memcpy(out + 1, hash, KEY_BYTES - 1);
+	buf_free(&b);
+	return b.err < 0 ? STR_NONE : str_n(out, KEY_BYTES);
+}
+
+int dav_uid_name(struct str *name, struct dav_request *r, struct str folder, struct str uid)
+{
+	char room[KEY_BYTES];
+	struct str key = row_key(room, r->ref, folder, uid);
+
+	return key.p ? store_row_get(name, &r->a, r->cfg->store, key)
+		     : err_set(ERR_NOMEM, "dav: out of memory");
+}
+
+struct deriving {
+	const struct dav_service *service;
+	struct store_derive *d;
+	struct str ref;
+	struct arena a;
+};
+
+/* "<folder>/<hh>/<file>" of an item; false: another file. */
+static bool item_path(struct str *folder, struct str *file, struct str path)
+{
+	size_t cut = path.n;
+
+	while (cut > 0 && path.p[cut - 1] != '/')
+		cut--;
+	*file = str_sub(path, cut, path.n);
+	if (cut < 3 || !dav_is_shard(str_sub(path, cut - 3, cut - 1)) ||
+		str_starts(*file, STR("%=")) || (cut > 3 && path.p[cut - 4] != '/'))
+		return false;
+	*folder = str_sub(path, 0, cut > 3 ? cut - 4 : 0);
+	return true;
+}
+
+static int facts_of(struct dav_facts *out, struct deriving *v, const struct store_oid *id)
+{
+	struct dav_refusal why;
+	struct str bytes;
+	int err = store_blob_all(&bytes, &v->a, store_derive_store(v->d), id, DAV_ITEM_MAX);
+
+	*out = (struct dav_facts){ 0 };
+	if (err == ERR_LIMIT) /* of a plain collection, or pushed: no item of ours */
+		return 0;
+	if (err >= 0 && v->service->check(out, &why, &v->a, NULL, bytes) < 0)
+		*out = (struct dav_facts){ 0 };
+	return err;
+}
+
+static int drop(struct deriving *v, struct str folder, struct str name, const struct store_oid *id)
+{
+	char room[KEY_BYTES];
+	struct dav_facts facts;
+	struct str key, there;
+	int err = facts_of(&facts, v, id);
+
+	if (err < 0 || facts.uid.n == 0)
+		return err;
+	key = row_key(room, v->ref, folder, facts.uid);
+	if (!key.p)
+		return ERR_NOMEM;
+	err = store_derive_row_get(&there, v->d, key);
+	if (err == ERR_NOENT || (err >= 0 && !str_eq(there, name))) /* it moved */
+		return 0;
+	return err < 0 ? err : store_derive_row_del(v->d, key);
+}
+
+static int keep(struct deriving *v, struct str folder, struct str name, const struct store_oid *id)
+{
+	char room[KEY_BYTES];
+	struct dav_facts facts;
+	struct str key;
+	int err = facts_of(&facts, v, id);
+
+	if (err < 0 || facts.uid.n == 0)
+		return err;
+	key = row_key(room, v->ref, folder, facts.uid);
+	return key.p ? store_derive_row_put(v->d, key, name) : ERR_NOMEM;
+}
+
+static int on_change(void *ctx, const struct store_change *c)
+{
+	struct deriving *v = ctx;
+	struct str folder, file;
+	struct buf name;
+	int err = 0;
+
+	if (!item_path(&folder, &file, c->path))
+		return 0;
+	buf_init(&name, &v->a);
+	dav_name_unescape(&name, file);
+	err = name.err;
+	if (err >= 0 && c->before)
+		err = drop(v, folder, buf_str(&name), c->before);
+	if (err >= 0 && c->after)
+		err = keep(v, folder, buf_str(&name), c->after);
+	arena_reset(&v->a);
+	return err;
+}
+
+static int derive(void *ctx, struct store_derive *d, struct str ref,
+	const struct store_oid *old_tree, const struct store_oid *new_tree)
+{
+	struct deriving v = { .service = ctx, .d = d, .ref = ref };
+	int err;
+
+	if (!str_starts(ref, STR("refs/heads/")) || str_eq(ref, STR("refs/heads/estate")))
+		return 0;
+	arena_init(&v.a, PARSE_ROOM);
+	err = store_diff(store_derive_store(d), old_tree, new_tree, STR(""), on_change, &v);
+	arena_free(&v.a);
+	return err;
+}
+
+void dav_driver(struct store_driver *out, const struct dav_service *service)
+{
+	*out = (struct store_driver){
+		.name = service->name, .version = 1, .derive = derive, .ctx = (void *)service
+	};
+}

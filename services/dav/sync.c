@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sync-collection (RFC 6578). A token names two trees of the collection and a place between them:
+ *	urn:allod:sync:<old tree>:<new tree>:<files told so far>:<mac>
+ * In a token that tells all, both trees are the same. What changed since is what differs between
+ * its tree and today's: nothing needs to be remembered, and no token can lie, as the mac binds it to
+ * the collection. A tree that history no longer keeps makes the token invalid.
+ */
+#include "os/crypto.h"
+#include "services/dav/dav_impl.h"
+
+#define PREFIX    "urn:allod:sync:"
+#define MAC_BYTES 16
+#define NONE_HEX  "0000000000000000000000000000000000000000"
+
+struct token {
+	struct store_oid from, to;
+	bool has_from; /* else from nothing */
+	uint64_t told;
+};
+
+static void mac(char out[static 2 * MAC_BYTES + 1], struct dav_request *r, const struct dav_path *p,
+	struct str what)
+{
+	uint8_t hash[OS_SHA256_BYTES];
+	struct buf b;
+
+	buf_init(&b, NULL);
+	dav_href(&b, p, true);
+	buf_addc(&b, '\n');
+	buf_add(&b, what);
+	os_hmac_sha256(hash, str_n(r->cfg->secret, sizeof(r->cfg->secret)),
+		b.err < 0 ? STR("") : buf_str(&b));
+	buf_free(&b);
+	for (size_t i = 0; i < MAC_BYTES; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+static void token_write(
+	struct buf *b, struct dav_request *r, const struct dav_path *p, const struct token *t)
+{
+	char from[STORE_HEX] = NONE_HEX, to[STORE_HEX], sum[2 * MAC_BYTES + 1];
+	struct str what;
+
+	if (t->has_from)
+		store_oid_hex(from, &t->from);
+	what = arena_fmt(
+		&r->a, "%s:%s:%llu", from, store_oid_hex(to, &t->to), (unsigned long long)t->told);
+	mac(sum, r, p, what);
+	buf_fmt(b, PREFIX "%.*s:%s", STR_ARG(what), sum);
+}
+
+void dav_sync_token(struct buf *b, struct dav_request *r, const struct dav_res *collection)
+{
+	struct token t = {
+		.from = collection->node.oid, .to = collection->node.oid, .has_from = true
+	};
+	token_write(b, r, &collection->path, &t);
+}
+
+static int token_read(struct token *t, struct dav_request *r, struct str s)
+{
+	char want[2 * MAC_BYTES + 1];
+	struct str from, to, told, sum, what;
+
+	if (!str_starts(s, STR(PREFIX)))
+		return ERR_BAD;
+	s = str_sub(s, sizeof(PREFIX) - 1, s.n);
+	if (!str_cut(&from, &sum, s, ':') || !str_cut(&to, &sum, sum, ':') ||
+		!str_cut(&told, &sum, sum, ':') || sum.n != 2 * MAC_BYTES)
+		return ERR_BAD;
+	what = str_sub(s, 0, s.n - sum.n - 1);
+	mac(want, r, &r->path, what);
+	if (!os_same((const uint8_t *)want, (const uint8_t *)sum.p, sum.n) ||
+		store_oid_parse(&t->to, to) < 0 || store_oid_parse(&t->from, from) < 0 ||
+		str_u64(&t->told, told, UINT64_MAX) < 0)
+		return ERR_BAD;
+	t->has_from = !str_eq(from, STR(NONE_HEX));
+
+	/* Still kept? */
+	struct store_entry e;
+	if (store_find(&e, r->cfg->store, &t->to, STR(".collection")) < 0 ||
+		(t->has_from && store_find(&e, r->cfg->store, &t->from, STR(".collection")) < 0))
+		return ERR_NOENT;
+	return 0;
+}
+
+struct syncing {
+	struct dav_request *r;
+	struct dav_multi m;
+	struct dav_asked asked;
+	uint64_t seen, told, limit; /* of changes, in the order of store_diff; 0: no limit */
+	bool more;
+};
+
+static int on_change(void *ctx, const struct store_change *c)
+{
+	struct syncing *y = ctx;
+	struct dav_request *r = y->r;
+	struct dav_res res = { .path = r->path };
+	struct str shard, file;
+	struct buf name;
+
+	if (!str_cut(&shard, &file, c->path, '/') || !dav_is_shard(shard) ||
+		str_chr(file, '/') >= 0 || str_starts(file, STR("%=")))
+		return 0;
+	if (y->seen++ < y->told)
+		return 0;
+	if (y->limit && y->seen > y->told + y->limit) {
+		y->seen--;
+		y->more = true;
+		return ERR_CLOSED;
+	}
+	buf_init(&name, &r->item);
+	dav_name_unescape(&name, file);
+	if (name.err < 0 || res.path.n == DAV_SEGS_MAX)
+		return ERR_LIMIT;
+	res.path.segs[res.path.n++] = buf_str(&name);
+	if (c->after) {
+		res.node.oid = *c->after;
+		dav_multi_props(&y->m, &res, &y->asked);
+	} else {
+		dav_multi_status(&y->m, &res.path, false, 404);
+		arena_reset(&r->item);
+	}
+	dav_multi_flush(&y->m);
+	return y->m.broken ? ERR_IO : 0;
+}
+
+/* What the request says; < 0: replied. */
+static int read_request(
+	struct token *t, struct syncing *y, const struct xml *root, const struct dav_res *here)
+{
+	struct dav_request *r = y->r;
+	struct str given = str_trim(xml_inner(&r->a, xml_child(root, XML_DAV, "sync-token")));
+	const struct xml *limit = xml_child(xml_child(root, XML_DAV, "limit"), XML_DAV, "nresults");
+
+	*t = (struct token){ .to = here->node.oid };
+	if (limit &&
+		(str_u64(&y->limit, str_trim(xml_inner(&r->a, limit)), UINT32_MAX) < 0 ||
+			y->limit == 0)) {
+		dav_refuse(r, 400, STR_NONE, NULL, "nresults is a number above 0");
+		return ERR_BAD;
+	}
+	if (given.n == 0)
+		return 0;
+	if (token_read(t, r, given) < 0) {
+		dav_refuse(r, 403, XML_DAV, "valid-sync-token",
+			"this sync token is not of this collection, or too old");
+		return ERR_BAD;
+	}
+	if (t->has_from && store_oid_eq(&t->from, &t->to))
+		t->to = here->node.oid; /* all was told: go on to today */
+	return 0;
+}
+
+void dav_sync(struct dav_request *r, const struct xml *root)
+{
+	struct syncing y = { .r = r };
+	struct dav_res here;
+	struct token t;
+	int err = dav_res_find(&here, r, &r->path);
+
+	if (err < 0) {
+		dav_fail_err(r, err);
+		return;
+	}
+	if (r->path.place != DAV_RESOURCE || !here.node.collection) {
+		dav_refuse(r, 403, XML_DAV, "supported-report", "only collections are synced");
+		return;
+	}
+	if (read_request(&t, &y, root, &here) < 0)
+		return;
+	y.told = t.told;
+	dav_asked_read(&y.asked, r, root);
+	dav_multi_begin(&y.m, r);
+	err = store_diff(r->cfg->store, t.has_from ? &t.from : NULL, &t.to, STR(""), on_change, &y);
+	if (err < 0 && !y.more)
+		y.m.broken = true;
+	if (y.more) { /* RFC 6578, 3.6 */
+		dav_multi_status(&y.m, &r->path, true, 507);
+		t.told = y.seen;
+	} else {
+		t = (struct token){ .from = t.to, .to = t.to, .has_from = true };
+	}
+	xml_open(&y.m.b, XML_DAV, "sync-token");
+	token_write(&y.m.b, r, &r->path, &t);
+	xml_close(&y.m.b, XML_DAV, "sync-token");
+	dav_multi_end(&y.m);
+}

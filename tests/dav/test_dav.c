@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: ISC */
+/* The methods, over a service whose items are lines "uid=..."; one test a family. */
+#include "tests/dav/rig.h"
+
+static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
+	const struct dav_meta *collection, struct str bytes)
+{
+	(void)a;
+	(void)collection;
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "valid-address-data" };
+	if (!str_starts(bytes, STR("uid=")))
+		return err_set(ERR_BAD, "no uid");
+	*out = (struct dav_facts){ .uid = str_sub(bytes, 4, bytes.n) };
+	return 0;
+}
+
+static int data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked)
+{
+	(void)a;
+	(void)asked;
+	buf_add(out, bytes);
+	return out->err;
+}
+
+static const struct dav_default defaults[] = { { "book", "Book", { .kind = DAV_ADDRESSBOOK } },
+	{ 0 } };
+static const struct dav_report reports[] = { { { 0 }, NULL, NULL } };
+static const struct dav_service service = {
+	.name = "toy",
+	.home = { "contacts", 8 },
+	.well_known = "carddav",
+	.classes = "addressbook",
+	.kind = DAV_ADDRESSBOOK,
+	.type = { "text/toy", 8 },
+	.defaults = defaults,
+	.check = check,
+	.reports = reports,
+	.data_ns = { "urn:ietf:params:xml:ns:carddav", 30 },
+	.data_name = "address-data",
+	.data = data,
+};
+
+#define HOME "/contacts/alice/"
+#define BOOK HOME "book/"
+#define PROPFIND(props) \
+	"<propfind xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:carddav'><prop>" props \
+	"</prop></propfind>"
+
+/* ---- who may ----  */
+static void doors(struct rig *r)
+{
+	want(r, 401, ask(r, "PROPFIND", "/", "Authorization: Basic x\r\n", NULL));
+	cr_expect(str_istarts(header(r, "WWW-Authenticate"), STR("Basic realm=")));
+	want(r, 401, ask(r, "OPTIONS", "/", "Authorization: Basic YWxpY2U6eA==\r\n", NULL));
+	want(r, 301, ask(r, "PROPFIND", "/.well-known/carddav", "Authorization: x\r\n", NULL));
+	cr_expect(str_eq(header(r, "Location"), STR("/")));
+	want(r, 404, ask(r, "PROPFIND", "/.well-known/caldav", NULL, NULL));
+	want(r, 403, ask(r, "PROPFIND", "/contacts/bob/", "Depth: 0\r\n", NULL));
+	want(r, 403, ask(r, "PUT", "/contacts/bob/book/x", NULL, "uid=1"));
+	want(r, 403, ask(r, "PROPFIND", "/principals/bob/", "Depth: 0\r\n", NULL));
+	want(r, 404, ask(r, "PROPFIND", "/calendars/alice/", "Depth: 0\r\n", NULL));
+	want(r, 404, ask(r, "GET", BOOK "none", NULL, NULL));
+	want(r, 400, ask(r, "GET", BOOK "a%2fb", NULL, NULL));
+	want(r, 405, ask(r, "PATCH", BOOK, NULL, "x"));
+	want(r, 200, ask(r, "OPTIONS", "/principals/alice/", NULL, NULL));
+	cr_expect(str_find(header(r, "DAV"), STR("addressbook")) > 0);
+	want(r, 200, ask(r, "GET", "/", NULL, NULL));
+	cr_expect(
+		says(r, "app-password") && str_starts(header(r, "Content-Type"), STR("text/html")));
+}
+Test(dav, doors)
+{
+	rig_run(&service, doors);
+}
+
+static void discovery(struct rig *r)
+{
+	want(r, 207,
+		ask(r, "PROPFIND", "/", "Depth: 0\r\n",
+			PROPFIND("<current-user-principal/><nope/>")));
+	cr_expect(says(r, "<D:current-user-principal><D:href>/principals/alice/</D:href>"));
+	cr_expect(says(r, "<D:nope/></D:prop><D:status>HTTP/1.1 404"));
+	want(r, 207,
+		ask(r, "PROPFIND", "/", "Depth: 0\r\nPrefer: return=minimal\r\n",
+			PROPFIND("<current-user-principal/><nope/>")));
+	cr_expect(!says(r, "nope"));
+	want(r, 207,
+		ask(r, "PROPFIND", "/principals/alice/", "Depth: 0\r\n",
+			PROPFIND("<resourcetype/><C:addressbook-home-set/>")));
+	cr_expect(says(r, "<D:principal/>") && says(r, "<D:href>" HOME "</D:href>"));
+	want(r, 207,
+		ask(r, "PROPFIND", HOME, "Depth: 1\r\n",
+			PROPFIND("<resourcetype/><displayname/><current-user-privilege-set/>")));
+	cr_expect(says(r, "<D:href>" BOOK "</D:href>") && says(r, "<CR:addressbook/>"));
+	cr_expect(says(r, "<D:read/>") && says(r, "Book"));
+	want(r, 403, ask(r, "PROPFIND", HOME, NULL, NULL));
+	cr_expect(says(r, "propfind-finite-depth"));
+	want(r, 400, ask(r, "PROPFIND", HOME, "Depth: 1\r\n", "<a"));
+	want(r, 400, ask(r, "PROPFIND", HOME, "Depth: 1\r\n", "<!DOCTYPE a><a/>"));
+	want(r, 400, ask(r, "PROPFIND", HOME, "Depth: 2\r\n", NULL));
+}
+Test(dav, discovery)
+{
+	rig_run(&service, discovery);
+}
+
+/* ---- items ---- */
+static void items(struct rig *r)
+{
+	struct str tag, second;
+	const char *match;
+
+	want(r, 201, ask(r, "PUT", BOOK "a%20b.vcf", "If-None-Match: *\r\n", "uid=1"));
+	tag = header(r, "ETag");
+	cr_expect(tag.n == 42);
+	want(r, 200, ask(r, "GET", "http://x" BOOK "a%20b.vcf", NULL, NULL));
+	cr_expect(says(r, "uid=1") && str_eq(header(r, "ETag"), tag));
+	want(r, 412, ask(r, "PUT", BOOK "a%20b.vcf", "If-None-Match: *\r\n", "uid=1"));
+	want(r, 412, ask(r, "PUT", BOOK "a%20b.vcf", "If-Match: \"x\"\r\n", "uid=1"));
+	match = arena_fmt(&r->a, "If-Match: %.*s\r\n", STR_ARG(tag)).p;
+	want(r, 204, ask(r, "PUT", BOOK "a%20b.vcf", match, "uid=1\nchanged"));
+	second = header(r, "ETag");
+	cr_expect(!str_eq(tag, second));
+	want(r, 412, ask(r, "DELETE", BOOK "a%20b.vcf", match, NULL));
+	want(r, 412, ask(r, "PUT", BOOK "new", "If-Match: *\r\n", "uid=2"));
+	want(r, 304,
+		ask(r, "GET", BOOK "a%20b.vcf",
+			arena_fmt(&r->a, "If-None-Match: %.*s\r\n", STR_ARG(second)).p, NULL));
+	want(r, 403, ask(r, "PUT", BOOK "bad", NULL, "nothing"));
+	cr_expect(says(r, "<CR:valid-address-data/>"));
+	want(r, 409, ask(r, "PUT", HOME "none/x", NULL, "uid=1"));
+	want(r, 405, ask(r, "PUT", HOME "book", NULL, "uid=1"));
+	want(r, 403, ask(r, "DELETE", HOME, NULL, NULL));
+	want(r, 204, ask(r, "DELETE", BOOK "a%20b.vcf", NULL, NULL));
+	want(r, 404, ask(r, "GET", BOOK "a%20b.vcf", NULL, NULL));
+	want(r, 404, ask(r, "DELETE", BOOK "a%20b.vcf", NULL, NULL));
+}
+Test(dav, items)
+{
+	rig_run(&service, items);
+}
+
+static void too_large(struct rig *r)
+{
+	char *big = arena_alloc(&r->a, DAV_ITEM_MAX + 2);
+
+	memset(big, 'x', DAV_ITEM_MAX + 1);
+	memcpy(big, "uid=", 4);
+	big[DAV_ITEM_MAX + 1] = 0;
+	want(r, 413, ask(r, "PUT", BOOK "big", NULL, big));
+	cr_expect(says(r, "max-resource-size"));
+	big[DAV_ITEM_MAX] = 0;
+	want(r, 201, ask(r, "PUT", BOOK "big", NULL, big));
+	want(r, 200, ask(r, "GET", BOOK "big", NULL, NULL));
+	cr_expect_eq(r->reply.n, DAV_ITEM_MAX);
+}
+Test(dav, too_large)
+{
+	rig_run(&service, too_large);
+}
+
+/* A UID stands once in a collection, whatever the rows went through. */
+static void uids(struct rig *r)
+{
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	for (int i = 0; i < 3; i++) {
+		want(r, 409, ask(r, "PUT", BOOK "b", NULL, "uid=1"));
+		cr_expect(says(r, "no-uid-conflict") && says(r, BOOK "a"));
+		want(r, 204, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+		if (i == 0)
+			rig_reopen(r);
+		else
+			rig_rebuild(r);
+	}
+	want(r, 201,
+		ask(r, "MKCOL", HOME "other/", "Content-Type: application/xml\r\n",
+			"<mkcol xmlns='DAV:'><set><prop><resourcetype><collection/>"
+			"<addressbook xmlns='urn:ietf:params:xml:ns:carddav'/></resourcetype>"
+			"</prop></set></mkcol>"));
+	want(r, 201, ask(r, "PUT", HOME "other/b", NULL, "uid=1"));
+	want(r, 409, ask(r, "MOVE", HOME "other/b", "Destination: " BOOK "c\r\n", NULL));
+	want(r, 201, ask(r, "MOVE", BOOK "a", "Destination: " BOOK "c\r\n", NULL));
+	want(r, 409, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	want(r, 204, ask(r, "DELETE", BOOK "c", NULL, NULL));
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	want(r, 204, ask(r, "PUT", BOOK "a", NULL, "uid=2"));
+	want(r, 201, ask(r, "PUT", BOOK "d", NULL, "uid=1"));
+}
+Test(dav, uids)
+{
+	rig_run(&service, uids);
+}
+
+/* ---- collections and properties ---- */
+static void properties(struct rig *r)
+{
+	static const char set[] =
+		"<propertyupdate xmlns='DAV:' xmlns:x='urn:x'><set><prop><displayname>A &amp; b"
+		"</displayname><x:one a='1'>v<x:two/></x:one></prop></set></propertyupdate>";
+
+	want(r, 207, ask(r, "PROPPATCH", BOOK, NULL, set));
+	cr_expect_eq(times(r, "200 OK"), 1);
+	want(r, 207,
+		ask(r, "PROPFIND", BOOK, "Depth: 0\r\n",
+			PROPFIND("<displayname/><one xmlns='urn:x'/>")));
+	cr_expect(says(r, "<D:displayname>A &amp; b</D:displayname>"));
+	cr_expect(says(r, "<one xmlns=\"urn:x\" a=\"1\">v<two xmlns=\"urn:x\"/></one>"));
+	want(r, 207,
+		ask(r, "PROPPATCH", BOOK, NULL,
+			"<propertyupdate xmlns='DAV:'><set><prop><displayname>no</displayname>"
+			"<getetag>x</getetag></prop></set></propertyupdate>"));
+	cr_expect(says(r, "403 Forbidden") && says(r, "424 Failed") &&
+		says(r, "cannot-modify-protected-property"));
+	want(r, 207,
+		ask(r, "PROPPATCH", BOOK, NULL,
+			"<propertyupdate xmlns='DAV:'><remove><prop><one xmlns='urn:x'/></prop>"
+			"</remove></propertyupdate>"));
+	want(r, 207,
+		ask(r, "PROPFIND", BOOK, "Depth: 0\r\n",
+			PROPFIND("<displayname/><one xmlns='urn:x'/>")));
+	cr_expect(says(r, "A &amp; b") && says(r, "404 Not Found"));
+	/* An item's go with it. */
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	want(r, 207, ask(r, "PROPPATCH", BOOK "a", NULL, set));
+	cr_expect(says(r, "403 Forbidden") || says(r, "200 OK"));
+	want(r, 201, ask(r, "MOVE", BOOK "a", "Destination: " BOOK "b\r\n", NULL));
+	want(r, 207,
+		ask(r, "PROPFIND", BOOK "b", "Depth: 0\r\n", PROPFIND("<one xmlns='urn:x'/>")));
+	cr_expect(says(r, ">v<"));
+	want(r, 204, ask(r, "DELETE", BOOK "b", NULL, NULL));
+	want(r, 201, ask(r, "PUT", BOOK "b", NULL, "uid=1"));
+	want(r, 207,
+		ask(r, "PROPFIND", BOOK "b", "Depth: 0\r\n", PROPFIND("<one xmlns='urn:x'/>")));
+	cr_expect(!says(r, ">v<"));
+	want(r, 207, ask(r, "PROPFIND", BOOK, "Depth: 1\r\n", PROPFIND("<getetag/>")));
+	cr_expect_eq(times(r, "<D:response>"), 2);
+}
+Test(dav, properties)
+{
+	rig_run(&service, properties);
+}
+
+static void collections(struct rig *r)
+{
+	want(r, 201, ask(r, "MKCOL", HOME "plain/", NULL, NULL));
+	want(r, 405, ask(r, "MKCOL", HOME "plain/", NULL, NULL));
+	want(r, 409, ask(r, "MKCOL", HOME "none/x/", NULL, NULL));
+	want(r, 403, ask(r, "MKCOL", BOOK "x/", NULL, NULL));
+	want(r, 415, ask(r, "MKCOL", HOME "x/", "Content-Type: text/plain\r\n", "x"));
+	want(r, 201, ask(r, "MKCOL", HOME "plain/ab/", NULL, NULL));
+	want(r, 201, ask(r, "PUT", HOME "plain/ab/anything", NULL, "no uid at all"));
+	want(r, 201, ask(r, "COPY", HOME "plain/", "Destination: " HOME "copy/\r\n", NULL));
+	want(r, 412,
+		ask(r, "COPY", HOME "plain/", "Overwrite: F\r\nDestination: " HOME "copy/\r\n",
+			NULL));
+	want(r, 204, ask(r, "MOVE", HOME "plain/", "Destination: " HOME "copy/\r\n", NULL));
+	want(r, 404, ask(r, "GET", HOME "plain/ab/anything", NULL, NULL));
+	want(r, 200, ask(r, "GET", HOME "copy/ab/anything", NULL, NULL));
+	want(r, 403, ask(r, "MOVE", HOME "copy/", "Destination: " HOME "copy/ab/x/\r\n", NULL));
+	want(r, 403, ask(r, "COPY", HOME "copy/ab/anything", "Destination: " BOOK "x\r\n", NULL));
+	want(r, 400, ask(r, "COPY", HOME "copy/ab/anything", NULL, NULL));
+	want(r, 403,
+		ask(r, "COPY", HOME "copy/ab/anything", "Destination: /contacts/bob/x\r\n", NULL));
+	want(r, 204, ask(r, "DELETE", HOME "copy/", NULL, NULL));
+	want(r, 207, ask(r, "PROPFIND", HOME, "Depth: 1\r\n", PROPFIND("<getetag/>")));
+	cr_expect_eq(times(r, "<D:response>"), 2);
+}
+Test(dav, collections)
+{
+	rig_run(&service, collections);
+}
+
+/* ---- reports ---- */
+static const char *sync(struct rig *r, const char *token, const char *more)
+{
+	struct str body = arena_fmt(&r->a,
+		"<sync-collection xmlns='DAV:'><sync-token>%s</sync-token><sync-level>1"
+		"</sync-level>%s<prop><getetag/></prop></sync-collection>",
+		token, more);
+
+	want(r, 207, ask(r, "REPORT", BOOK, NULL, body.p));
+	return between(r, "<D:sync-token>", "</D:sync-token>");
+}
+
+static void syncs(struct rig *r)
+{
+	const char *t0 = sync(r, "", ""), *t1, *t2, *t;
+
+	cr_expect_eq(times(r, "<D:response>"), 0);
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	want(r, 201, ask(r, "PUT", BOOK "b", NULL, "uid=2"));
+	t1 = sync(r, t0, "");
+	cr_expect_eq(times(r, "<D:response>"), 2);
+	cr_expect_str_eq(sync(r, t1, ""), t1);
+	cr_expect_eq(times(r, "<D:response>"), 0);
+	want(r, 204, ask(r, "DELETE", BOOK "a", NULL, NULL));
+	want(r, 204, ask(r, "PUT", BOOK "b", NULL, "uid=2\n"));
+	want(r, 201, ask(r, "PUT", BOOK "c", NULL, "uid=3"));
+	rig_reopen(r);
+	t2 = sync(r, t1, "");
+	cr_expect_eq(times(r, "<D:response>"), 3);
+	cr_expect_eq(times(r, "404 Not Found"), 1);
+	cr_expect(says(r, "<D:href>" BOOK "a</D:href><D:status>HTTP/1.1 404"));
+	/* From nothing there are no tombstones; made and gone since is nothing. */
+	cr_expect_str_eq(sync(r, "", ""), t2);
+	cr_expect_eq(times(r, "<D:response>"), 2);
+	want(r, 201, ask(r, "PUT", BOOK "d", NULL, "uid=4"));
+	want(r, 204, ask(r, "DELETE", BOOK "d", NULL, NULL));
+	sync(r, t2, "");
+	cr_expect_eq(times(r, "<D:response>"), 0);
+	/* Bit by bit, while it changes. */
+	for (int i = 0; i < 10; i++)
+		want(r, 201,
+			ask(r, "PUT", arena_fmt(&r->a, BOOK "n%d", i).p, NULL,
+				arena_fmt(&r->a, "uid=n%d", i).p));
+	int seen = 0, rounds = 0;
+	t = t2;
+	do {
+		t = sync(r, t, "<limit><nresults>3</nresults></limit>");
+		seen += times(r, "<D:getetag>");
+		if (rounds++ == 1)
+			want(r, 201, ask(r, "PUT", BOOK "late", NULL, "uid=late"));
+		sync(r, t, "<limit><nresults>3</nresults></limit>");
+	} while (times(r, "<D:response>") > 0 && rounds < 20);
+	cr_expect_eq(seen, 11);
+}
+Test(dav, syncs)
+{
+	rig_run(&service, syncs);
+}
+
+static void bad_tokens(struct rig *r)
+{
+	char *t;
+
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	t = (char *)sync(r, "", "");
+	cr_expect(strchr(t, ':'));
+	t[30] = t[30] == 'a' ? 'b' : 'a';
+	for (int i = 0; i < 4; i++) {
+		const char *tokens[] = { t, "urn:allod:sync:", "bogus", "http://other/12" };
+		want(r, 403,
+			ask(r, "REPORT", BOOK, NULL,
+				arena_fmt(&r->a,
+					"<sync-collection xmlns='DAV:'><sync-token>%s"
+					"</sync-token><prop/></sync-collection>",
+					tokens[i])
+					.p));
+		cr_expect(says(r, "<D:valid-sync-token/>"));
+	}
+	/* Another collection's. */
+	want(r, 201, ask(r, "MKCOL", HOME "plain/", NULL, NULL));
+	const char *other = sync(r, "", "");
+	want(r, 403,
+		ask(r, "REPORT", HOME "plain/", NULL,
+			arena_fmt(&r->a,
+				"<sync-collection xmlns='DAV:'><sync-token>%s</sync-token>"
+				"<prop/></sync-collection>",
+				other)
+				.p));
+	want(r, 403, ask(r, "REPORT", BOOK, NULL, "<nope xmlns='DAV:'/>"));
+	cr_expect(says(r, "supported-report"));
+}
+Test(dav, bad_tokens)
+{
+	rig_run(&service, bad_tokens);
+}
+
+static void multigets(struct rig *r)
+{
+	static const char get[] =
+		"<C:addressbook-multiget xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:carddav'>"
+		"<prop><getetag/><C:address-data/></prop><href>" BOOK "a%20b</href><href>" BOOK
+		"none</href><href>/contacts/bob/book/x</href><href>https://h" BOOK "c</href>"
+		"<href>%</href></C:addressbook-multiget>";
+
+	want(r, 201, ask(r, "PUT", BOOK "a%20b", NULL, "uid=<1>"));
+	want(r, 201, ask(r, "PUT", BOOK "c", NULL, "uid=2"));
+	for (int depth = 0; depth < 2; depth++) {
+		want(r, 207, ask(r, "REPORT", BOOK, depth ? "Depth: 1\r\n" : "Depth: 0\r\n", get));
+		cr_expect_eq(times(r, "<D:response>"), 5);
+		cr_expect_eq(times(r, "404 Not Found"), 3);
+		cr_expect(says(r, "<CR:address-data>uid=&lt;1&gt;</CR:address-data>"));
+	}
+}
+Test(dav, multigets)
+{
+	rig_run(&service, multigets);
+}

@@ -179,7 +179,7 @@ static int enter(struct diff *d, const struct store_oid *ids[2])
 	for (int i = 0; i < 2 && err >= 0; i++) {
 		if (!ids[i])
 			continue;
-		err = view_open(&l->v[i], d->s, ids[i], OBJ_TREE, OBJECT_BYTES);
+		err = tree_open(&l->v[i], d->s, ids[i]);
 		if (err >= 0)
 			l->c[i] = (struct tcur){ l->v[i].p, l->v[i].n, 0 };
 		if (err >= 0)

@@ -125,19 +125,17 @@ int log_format(struct log_pos *out, struct os_disk *d, const struct log_geometry
 	return unit_head_write(&l, 0, &h);
 }
 
+/* Is the log there, where the index says that it goes on? */
 static int check_position(struct log *l, const struct log_pos *at)
 {
 	struct unit_head h;
-	int err;
+	int err = unit_head_read(&h, l->d, &l->g, at->unit);
 
-	if (at->unit >= l->g.units || at->at < LOG_BLOCK || at->at > l->g.unit_bytes ||
-		at->at % LOG_BLOCK)
-		return err_set(ERR_CORRUPT, "store: the log's position is not on the disk");
-	err = unit_head_read(&h, l->d, &l->g, at->unit);
+	l->at_next = at->unit;
 	if (err < 0 && err != ERR_NOENT)
 		return err;
 	if (err == ERR_NOENT || h.generation != at->generation || h.next >= l->g.units ||
-		h.next == at->unit)
+		h.next == at->unit || l->units[h.next].state == UNIT_INDEX)
 		return err_set(ERR_CORRUPT, "store: the first block of unit %u of the log is bad",
 			(unsigned)at->unit);
 	l->at_next = h.next;
@@ -147,32 +145,30 @@ static int check_position(struct log *l, const struct log_pos *at)
 int log_open(struct log **out, struct os_disk *d, const struct log_geometry *g, struct unit *units,
 	const struct log_pos *at)
 {
-	struct log *l = calloc(1, sizeof(*l));
+	struct log *l;
 	int err;
 
+	if (at->unit >= g->units || units[at->unit].state == UNIT_INDEX || at->at < LOG_BLOCK ||
+		at->at > g->unit_bytes || at->at % LOG_BLOCK)
+		return err_set(ERR_CORRUPT, "store: index: the log's position is damaged");
+	l = calloc(1, sizeof(*l));
 	if (!l)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	l->d = d;
-	l->g = *g;
-	l->units = units;
-	l->at = *at;
-	l->room = LOG_PART_BYTES;
+	*l = (struct log){ .d = d, .g = *g, .units = units, .at = *at, .room = LOG_PART_BYTES };
 	if (l->room > g->unit_bytes - LOG_BLOCK)
 		l->room = g->unit_bytes - LOG_BLOCK;
-	err = check_position(l, at);
-	if (err >= 0 && !(l->buf = malloc(l->room)))
-		err = err_set(ERR_NOMEM, "store: out of memory");
-	if (err >= 0 &&
-		(units[at->unit].state == UNIT_INDEX || units[l->at_next].state == UNIT_INDEX))
-		err = err_set(ERR_CORRUPT, "store: the log and the index overlap");
-	if (err < 0) {
+	l->buf = malloc(l->room);
+	err = l->buf ? check_position(l, at) : err_set(ERR_NOMEM, "store: out of memory");
+	if (err == ERR_CORRUPT) { /* what stands in other units can still be read */
+		(void)!log_fail(l, err);
+	} else if (err < 0) {
 		log_close(l);
 		return err;
 	}
+	units[l->at_next] = (struct unit){ .state = UNIT_LOG };
 	units[at->unit].state = UNIT_LOG;
 	units[at->unit].generation = at->generation;
 	log_unit_records(l, at->unit, at->ordinal);
-	units[l->at_next] = (struct unit){ .state = UNIT_LOG };
 	for (uint32_t u = 0; u < g->units; u++)
 		l->free += units[u].state == UNIT_FREE;
 	*out = l;

@@ -82,6 +82,7 @@ struct log_geometry {
 /* The first unit, 0, of an empty log; not yet durable. BLOCKS. */
 MUST_CHECK int log_format(struct log_pos *out, struct os_disk *d, const struct log_geometry *g);
 /* `units` is the table as the index knows it, owned by the caller and kept up to date by the log.
+ * ERR_CORRUPT: no such position. Where the log itself is damaged, it opens and log_replay says so.
  * BLOCKS. */
 MUST_CHECK int log_open(struct log **out, struct os_disk *d, const struct log_geometry *g,
 	struct unit *units, const struct log_pos *at);

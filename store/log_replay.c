@@ -265,6 +265,8 @@ int log_replay(struct log *l, log_record_fn *record, log_group_fn *group, void *
 	int err;
 
 	os_assert(!l->writing);
+	if (l->err < 0)
+		return err_set(l->err, "%s", l->why);
 	while ((err = walk_probe(&w, &k)) >= 0) {
 		err = walk_group(&w, &k, record, ctx);
 		if (err >= 0 && group)

@@ -68,7 +68,7 @@ static int node_new(struct node **out, struct store_edit *e, struct node *parent
 static int node_fill(struct store_edit *e, struct node *n, const struct store_oid *tree)
 {
 	struct view v;
-	int err = view_open(&v, e->s, tree, OBJ_TREE, OBJECT_BYTES);
+	int err = tree_open(&v, e->s, tree);
 
 	if (err < 0)
 		return err;

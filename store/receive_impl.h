@@ -132,8 +132,8 @@ struct known {
 	struct store_oid *commits, *trees;
 	size_t commit_at, commit_n, commit_cap, tree_n, tree_cap;
 };
-MUST_CHECK int known_begin(struct known *k, struct store_receive *r, const struct str *prefixes,
-	size_t prefix_count);
+MUST_CHECK int known_begin(
+	struct known *k, struct store_receive *r, const struct str *prefixes, size_t prefix_count);
 MUST_CHECK int known_near(struct known *k, const struct store_oid *id);
 /* found[i]: is ids[i] reached? Walks as far back as it takes to find them all. BLOCKS. */
 MUST_CHECK int known_find(bool *found, struct known *k, const struct store_oid *ids, size_t n);

@@ -319,6 +319,8 @@ struct tcur {
 	const uint8_t *p;
 	size_t n, at;
 };
+/* A tree that a commit or another tree names: ERR_CORRUPT when it is missing. */
+MUST_CHECK int tree_open(struct view *v, struct store *s, const struct store_oid *id);
 /* ERR_NOENT at the end; ERR_CORRUPT. */
 MUST_CHECK int tree_next(struct tent *out, struct tcur *c);
 MUST_CHECK int tree_list(struct str raw, struct str after, store_list_fn *fn, void *ctx);

@@ -147,6 +147,16 @@ int path_check(struct str path)
 }
 
 /* ---- public reads ---- */
+int tree_open(struct view *v, struct store *s, const struct store_oid *id)
+{
+	char hex[STORE_HEX];
+	int err = view_open(v, s, id, OBJ_TREE, OBJECT_BYTES);
+
+	return err == ERR_NOENT
+		? err_set(ERR_CORRUPT, "store: tree %s is missing", store_oid_hex(hex, id))
+		: err;
+}
+
 int store_find(
 	struct store_entry *out, struct store *s, const struct store_oid *tree, struct str path)
 {
@@ -162,7 +172,7 @@ int store_find(
 		struct tent t;
 		if (out->kind != STORE_TREE)
 			return ERR_NOENT;
-		err = view_open(&v, s, &out->oid, OBJ_TREE, OBJECT_BYTES);
+		err = tree_open(&v, s, &out->oid);
 		if (err < 0)
 			return err;
 		err = tree_get(&t, str_n(v.p, v.n), seg);
@@ -206,7 +216,7 @@ int store_list(struct store *s, const struct store_oid *tree, struct str after, 
 	void *ctx)
 {
 	struct view v;
-	int err = view_open(&v, s, tree, OBJ_TREE, OBJECT_BYTES);
+	int err = tree_open(&v, s, tree);
 
 	if (err < 0)
 		return err;

@@ -11,6 +11,7 @@
 #include "os/log.h"
 
 #define UNIT_VALUE 16
+
 static struct str unit_key(char room[static 5], uint32_t unit)
 {
 	char number[4];
@@ -61,7 +62,7 @@ static int grow(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wante
 	return 0;
 }
 
-static int kv_start(struct store *s)
+int index_start(struct store *s)
 {
 	struct kv_extent extents[EXTENTS_MAX];
 	unsigned n = kv_extents(extents, &s->super);
@@ -125,15 +126,21 @@ int index_forward(struct store *s)
 }
 
 /* ---- open ---- */
+void index_units(struct store *s)
+{
+	memset(s->units, 0, s->super.units * sizeof(*s->units));
+	for (unsigned i = 0; i < s->super.extent_count; i++)
+		for (uint32_t k = 0; k < s->super.extents[i].units; k++)
+			s->units[s->super.extents[i].unit + k].state = UNIT_INDEX;
+}
+
 static int load_units(struct store *s)
 {
 	struct str key, value, from = STR("u");
 	char room[5];
 	int err;
 
-	for (unsigned i = 0; i < s->super.extent_count; i++)
-		for (uint32_t k = 0; k < s->super.extents[i].units; k++)
-			s->units[s->super.extents[i].unit + k].state = UNIT_INDEX;
+	index_units(s);
 	while ((err = kv_next(&key, &value, s->kv, KV_SYS, from, true)) >= 0) {
 		const uint8_t *p = (const uint8_t *)key.p + 1, *v = (const uint8_t *)value.p;
 		uint32_t unit;
@@ -177,13 +184,15 @@ struct replay {
 	struct store *s;
 	struct changes out;
 	uint64_t groups;
+	int err; /* of the index */
 };
 
 static int replay_record(void *ctx, uint64_t seq, const struct log_record *r)
 {
 	struct replay *x = ctx;
+
 	(void)seq;
-	return record_index(&x->out, r);
+	return x->err = record_index(&x->out, r);
 }
 
 static int replay_group(void *ctx, uint64_t seq, const struct log_pos *after)
@@ -194,7 +203,7 @@ static int replay_group(void *ctx, uint64_t seq, const struct log_pos *after)
 	(void)after;
 	x->groups++;
 	kv_apply(x->s->kv, &x->out);
-	return kv_full(x->s->kv) ? index_forward(x->s) : 0;
+	return x->err = kv_full(x->s->kv) ? index_forward(x->s) : 0;
 }
 
 static int replay(struct store *s)
@@ -207,23 +216,20 @@ static int replay(struct store *s)
 	if (x.groups)
 		os_log(OS_INFO, "svc=store event=replayed groups=%llu ms=%lld result=%d",
 			(unsigned long long)x.groups, (long long)((os_now() - start) / OS_MS), err);
-	if (err != ERR_CORRUPT)
+	if (err != ERR_CORRUPT || x.err < 0)
 		return err;
 	store_fail(s, err, err_text(err)); /* what is sound is there to read */
 	return 0;
 }
 
-int index_open(struct store *s)
+static int follow(struct store *s)
 {
 	struct log_geometry g;
 	struct log_pos at = { 0 };
 	struct str value;
-	int err = kv_start(s);
+	int err = index_start(s);
 
 	super_geometry(&g, &s->super);
-	s->units = calloc(g.units, sizeof(*s->units));
-	if (err >= 0 && !s->units)
-		err = err_set(ERR_NOMEM, "store: out of memory");
 	if (err >= 0)
 		err = kv_get(&value, s->kv, KV_SYS, KV_LAST);
 	if (err == ERR_NOENT)
@@ -238,10 +244,36 @@ int index_open(struct store *s)
 	return err < 0 ? err : replay(s);
 }
 
+int index_open(struct store *s)
+{
+	int err;
+
+	s->units = calloc(s->super.units, sizeof(*s->units));
+	if (!s->units)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	err = follow(s);
+	if (err != ERR_CORRUPT)
+		return err;
+	os_log(OS_WARN, "svc=store event=index-damaged why=\"%s\"", err_text(err));
+	log_close(s->log);
+	if (s->kv)
+		kv_close(s->kv);
+	s->log = NULL;
+	s->kv = NULL;
+	return index_rebuild(s);
+}
+
 static int no_more(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted)
 {
 	(void)ctx, (void)out, (void)least, (void)wanted;
 	return err_set(ERR_NOSPACE, "store: no room for the index");
+}
+
+int index_empty(struct os_disk *d, const struct super *u)
+{
+	struct kv_extent extents[EXTENTS_MAX];
+
+	return kv_format(d, extents, kv_extents(extents, u));
 }
 
 /* An empty log, and an index that knows where it begins. */
@@ -259,7 +291,7 @@ int index_format(struct os_disk *d, const struct super *u)
 	super_geometry(&g, u);
 	err = log_format(&at, d, &g);
 	if (err >= 0)
-		err = kv_format(d, extents, n);
+		err = index_empty(d, u);
 	if (err >= 0)
 		err = kv_open(&kv, d, extents, n, &(struct kv_grow){ no_more, NULL });
 	log_pos_pack(pos, &at);

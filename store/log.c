@@ -154,9 +154,7 @@ int log_open(struct log **out, struct os_disk *d, const struct log_geometry *g, 
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return err_set(ERR_NOMEM, "store: out of memory");
-	*l = (struct log){ .d = d, .g = *g, .units = units, .at = *at, .room = LOG_PART_BYTES };
-	if (l->room > g->unit_bytes - LOG_BLOCK)
-		l->room = g->unit_bytes - LOG_BLOCK;
+	*l = (struct log){ .d = d, .g = *g, .units = units, .at = *at, .room = log_room(g) };
 	l->buf = malloc(l->room);
 	err = l->buf ? check_position(l, at) : err_set(ERR_NOMEM, "store: out of memory");
 	if (err == ERR_CORRUPT) { /* what stands in other units can still be read */
@@ -185,17 +183,6 @@ void log_close(struct log *l)
 void log_tell(struct log_pos *out, const struct log *l)
 {
 	*out = l->at;
-}
-
-int log_unit_start(
-	struct log_pos *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit)
-{
-	struct unit_head h;
-	int err = unit_head_read(&h, d, g, unit);
-
-	if (err >= 0)
-		*out = (struct log_pos){ h.generation, h.seq, h.prev, unit, LOG_BLOCK, 0 };
-	return err;
 }
 
 /* ---- one record ---- */

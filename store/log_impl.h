@@ -116,8 +116,10 @@ MUST_CHECK int log_replay(struct log *l, log_record_fn *record, log_group_fn *gr
 /* The durable records of one unit, in order; of the newest as far as it goes. ERR_CORRUPT says
  * where parts are not sound. For sweep, verify and a rebuild of the index. BLOCKS. */
 MUST_CHECK int log_unit_scan(struct log *l, uint32_t unit, log_record_fn *record, void *ctx);
-/* Where a unit's records begin, as its first block says; for a rebuild, which knows no table.
- * ERR_NOENT: no unit of this log. BLOCKS. */
+/*
+ * The first point between two groups in a unit, for a rebuild, which knows no table. ERR_NOENT: no
+ * unit of this log; ERR_AGAIN: no group begins in it. BLOCKS.
+ */
 MUST_CHECK int log_unit_start(
 	struct log_pos *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit);
 

@@ -52,6 +52,12 @@ void log_unit_set(struct log *l, uint32_t unit, struct unit to);
 void log_unit_records(struct log *l, uint32_t unit, uint32_t records);
 MUST_CHECK int log_fail(struct log *l, int err); /* sticky, with the current sentence */
 
+static inline size_t log_room(const struct log_geometry *g)
+{
+	size_t most = g->unit_bytes - LOG_BLOCK;
+	return most < LOG_PART_BYTES ? most : LOG_PART_BYTES;
+}
+
 static inline size_t log_blocks(size_t n)
 {
 	return (n + LOG_BLOCK - 1) / LOG_BLOCK * LOG_BLOCK;

@@ -325,3 +325,48 @@ int log_unit_scan(struct log *l, uint32_t unit, log_record_fn *record, void *ctx
 	free(w.p);
 	return err;
 }
+
+/* ---- without a position ---- */
+static int first_group(
+	struct log_pos *out, struct window *w, uint32_t unit, const struct unit_head *h)
+{
+	struct part p = { .check = h->prev };
+	struct str payload;
+	bool more = false;
+
+	*out = (struct log_pos){ h->generation, h->seq, h->prev, unit, LOG_BLOCK, 0 };
+	for (;;) {
+		int err = part_get(&p, &payload, w, h->generation, unit, out->at);
+		if (err < 0 && err != ERR_NOENT)
+			return err;
+		if (err < 0 || p.prev != out->check) /* here the parts end */
+			return more ? ERR_AGAIN : 0;
+		if (p.number == 0) {
+			out->seq = p.base;
+			return 0;
+		}
+		err = deliver(&out->ordinal, &p, payload, unit, out->at, p.seq, NULL, NULL);
+		if (err < 0 || p.flags & PART_END)
+			return err < 0 ? err : ERR_AGAIN;
+		more = p.flags & PART_MORE;
+		out->seq = more ? p.base : p.seq;
+		out->check = p.check;
+		out->at += (uint32_t)log_blocks(PART_HEAD + p.bytes);
+	}
+}
+
+int log_unit_start(
+	struct log_pos *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit)
+{
+	struct log l = { .d = d, .g = *g, .room = log_room(g) };
+	struct window w = { .l = &l };
+	struct unit_head h;
+	int err = unit_head_read(&h, d, g, unit);
+
+	if (err < 0)
+		return err;
+	w.p = malloc(l.room);
+	err = w.p ? first_group(out, &w, unit, &h) : err_set(ERR_NOMEM, "store: out of memory");
+	free(w.p);
+	return err;
+}

@@ -190,8 +190,22 @@ MUST_CHECK int index_open(struct store *s);
 MUST_CHECK int index_note(struct store *s);
 /* The tail to LMDB, durably. Holding the turn. BLOCKS. */
 MUST_CHECK int index_forward(struct store *s);
+/* Parts of opening, for a rebuild: LMDB alone; an empty one; the index's own units. */
+MUST_CHECK int index_start(struct store *s);
+MUST_CHECK int index_empty(struct os_disk *d, const struct super *u);
+void index_units(struct store *s);
 /* What a record of the log means for the index. */
 MUST_CHECK int record_index(struct changes *out, const struct log_record *r);
+
+/* ---- rebuild.c ---- */
+/* A new index from the log alone, in place of a lost or damaged one. BLOCKS. */
+MUST_CHECK int index_rebuild(struct store *s);
+
+/* ---- checkpoint.c ---- */
+/* Puts everything of KV_SYS and KV_LOCAL into the log once more, a bit at a time: then units from
+ * before (*from: the generation it began in) hold nothing that is needed but objects. BLOCKS. */
+MUST_CHECK int checkpoint_write(uint64_t *from, struct store *s);
+bool checkpoint_wants(enum kv_table t, struct str key); /* not of the index's own making */
 
 /* ---- ref.c ---- */
 struct ref_value {

@@ -301,6 +301,31 @@ def killed_backup_leaves_the_last(e):
     compare(before, seen(imap(e)))
 
 
+def killed_recover_leaves_nothing(e):
+    """Breakage: an estate stands in its place before all of it is there."""
+    backup = os.path.join(e.folder, "backup")
+    deliver(e, 200)
+    before = seen(imap(e))
+    e.run("backup", backup)
+    lose(e)
+    e.home = os.path.join(e.folder, "second")
+    kills = 0
+    for n in range(8):
+        p = e.popen("recover", backup, "--code-file", code_file(e), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.015 * n)
+        kills += p.poll() is None
+        p.send_signal(signal.SIGKILL)
+        if p.wait() == 0:
+            break
+        assert not os.path.exists(e.home)
+    assert kills > 2, kills
+    if not os.path.exists(e.home):
+        recover(e, backup)
+    assert not os.path.exists(e.home + ".recovering")
+    e.up()
+    compare(before, seen(imap(e)))
+
+
 def stopped_and_gathered(e):
     """Breakage: the last snapshot is not written at an orderly stop, or what git itself repacked is not read."""
     backup = os.path.join(e.folder, "backup")
@@ -309,6 +334,8 @@ def stopped_and_gathered(e):
     e.down()
     e.run("backup", backup)
     old = e.code
+    os.remove(os.path.join(e.home, "keys/recovery.pub"))  # an estate from before there were codes
+    assert "--new-code" in e.run("backup", backup, code=1).stderr
     e.code = e.json("backup", backup, "--new-code", "--whole")["recovery_code"]
     repo = os.path.join(backup, "mail.git")
     assert len([n for n in os.listdir(os.path.join(repo, "objects/pack")) if n.endswith(".pack")]) == 1
@@ -322,4 +349,4 @@ def stopped_and_gathered(e):
 
 
 sys.exit(harness.main([comes_back, stale_backup_names_no_uid_twice, refuses, killed_backup_leaves_the_last,
-                       stopped_and_gathered], targets=("unix", "virt")))
+                       killed_recover_leaves_nothing, stopped_and_gathered], targets=("unix", "virt")))

@@ -216,6 +216,7 @@ MAIL_TEST(takeover_keeps_what_was_told)
 MAIL_TEST(takeover_is_done_once)
 {
 	struct mail_box_state before, after;
+	struct str record;
 	rig_append(r, "Archive", MAIL("a"), 0);
 	cr_expect_eq(snap(r), 1);
 	move_house(r);
@@ -225,6 +226,8 @@ MAIL_TEST(takeover_is_done_once)
 	struct store_oid head;
 	cr_ok(store_ref_get(&head, r->s, STR("refs/heads/alice")));
 	cr_ok(mail_delete(r->a, STR("Archive")));
+	cr_expect_eq(store_local_get(&record, &r->arena, r->s, STR("recover/refs/heads/alice")),
+		ERR_NOENT);
 	/* The same mailbox comes back, as a restore would bring it: its numbers are new. */
 	struct store_commit c;
 	struct store_entry dir;

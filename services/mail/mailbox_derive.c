@@ -208,7 +208,11 @@ static int derive(void *ctx, struct store_derive *sd, struct str ref,
 	return err;
 }
 
-static const struct store_driver driver = { .name = "mail", .version = 1, .derive = derive };
+static const struct store_driver driver = { .name = "mail",
+	.version = 1,
+	.derive = derive,
+	.merge = mail_merge,
+	.merge_version = MAIL_MERGE_VERSION };
 
 const struct store_driver *mail_driver(void)
 {

@@ -10,6 +10,7 @@
  *	mailbox_summary.c  ENVELOPE and BODYSTRUCTURE of a stored message
  *	mailbox_derive.c   what differs between two trees, mailbox by mailbox
  *	mailbox_rows.c     ... and the numbers and rows that follow from it
+ *	merge*.c           two sides of a branch made one (merge_impl.h)
  *	mailbox_account.c  accounts and the list of their mailboxes
  *	mailbox_view.c     the live view of one mailbox
  *	mailbox_live.c     the views there are, and what brings them up to date
@@ -260,6 +261,11 @@ void mail_catch_up(struct mail *m);
 /* What now stands in the mailbox's record need not be remembered. */
 void mail_claim_drop(struct mail *m, const struct mail_box *b);
 uint32_t mail_claimed(const struct mail *m, const struct mail_box_key *box); /* 0: none */
+
+/* The merge of two sides of a branch, as store_driver.merge says (merge.c). */
+#define MAIL_MERGE_VERSION 1
+MUST_CHECK int mail_merge(void *ctx, struct store_edit *e, struct str ref,
+	const struct store_oid *base, const struct store_oid *theirs, struct buf *notes);
 
 /* ---- accounts ---- */
 struct mail_entry { /* a mailbox, or a folder that only leads to others */

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What crosses mailboxes: a message that one side moved takes along what the other did to its line
+ * meanwhile; without a base, whether a message that one side lacks was expunged there; and two
+ * different messages under one identity.
+ */
+#include "services/mail/merge_impl.h"
+
+#define PLACES_MAX 16
+
+static int find_message(struct store_oid *out, struct merge *m, const struct merge_node *n,
+	enum merge_side s, struct str path)
+{
+	struct merge_trio x = mail_merge_below(m, n, true);
+	struct store_entry e;
+	int err = x.there[s] ? store_find(&e, m->s, &x.at[s].oid, path) : ERR_NOENT;
+	if (err == 0 && e.kind != STORE_BLOB)
+		err = ERR_NOENT;
+	if (err == 0)
+		*out = e.oid;
+	return err;
+}
+
+/* ---- strays ---- */
+struct gains { /* the mailboxes into which a side may have put messages */
+	size_t *v[SIDES], n[SIDES];
+};
+struct place { /* where a stray stands afterwards, and its line there */
+	size_t node;
+	bool has[SIDES];
+	struct mail_line line[SIDES];
+};
+struct group { /* the strays of one message */
+	const struct merge_stray *v;
+	size_t n, place_count;
+	bool moved[SIDES];
+	struct place places[PLACES_MAX];
+};
+
+static int find_gains(struct gains *g, struct merge *m)
+{
+	for (enum merge_side s = OURS; s < SIDES; s++) {
+		g->v[s] = malloc((m->node_count + 1) * sizeof(*g->v[s]));
+		if (g->v[s] == NULL)
+			return err_set(ERR_NOMEM, "mail: no memory to merge");
+		for (size_t i = 0; i < m->node_count; i++) {
+			struct merge_trio x = mail_merge_below(m, &m->nodes[i], true);
+			if (x.there[s] && !mail_merge_same(&x, BASE, s))
+				g->v[s][g->n[s]++] = i;
+		}
+	}
+	return 0;
+}
+
+static int add_place(struct group *g, struct merge *m, size_t node, enum merge_side s)
+{
+	struct place *p = NULL;
+	for (size_t i = 0; i < g->place_count; i++)
+		if (g->places[i].node == node)
+			p = &g->places[i];
+	if (p == NULL && g->place_count < PLACES_MAX) {
+		p = &g->places[g->place_count++];
+		*p = (struct place){ .node = node };
+	}
+	if (p == NULL)
+		return 0;
+	int err = mail_merge_find_line(&p->line[s], m, &m->nodes[node], s, g->v->lane, g->v->seq);
+	p->has[s] = err == 0;
+	g->moved[s] = true;
+	return err == ERR_NOENT ? 0 : err;
+}
+
+static int find_places(struct group *g, struct merge *m, const struct gains *gains)
+{
+	char room[64];
+	struct buf text;
+	struct store_oid id;
+	int err = 0;
+	buf_init(&text, NULL);
+	mail_path_message(&text, g->v->lane, g->v->seq);
+	if (text.err == 0)
+		snprintf(room, sizeof(room), "%.*s", STR_ARG(buf_str(&text)));
+	buf_free(&text);
+	g->place_count = 0;
+	g->moved[OURS] = g->moved[THEIRS] = false;
+	for (enum merge_side s = OURS; err == 0 && s < SIDES; s++)
+		for (size_t i = 0; err == 0 && i < gains->n[s]; i++) {
+			const struct merge_node *n = &m->nodes[gains->v[s][i]];
+			err = find_message(&id, m, n, s, str_of(room));
+			if (err == 0 && find_message(&id, m, n, BASE, str_of(room)) < 0)
+				err = add_place(g, m, gains->v[s][i], s);
+			if (err == ERR_NOENT)
+				err = 0;
+		}
+	return err;
+}
+
+/* The side's own line of the message, when it has none in this place. */
+static const struct mail_line *elsewhere(const struct group *g, enum merge_side s)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i].has[s])
+			return &g->v[i].line[s];
+	const struct place *low = NULL;
+	for (size_t i = 0; i < g->place_count; i++)
+		if (g->places[i].has[s] && (low == NULL || g->places[i].node < low->node))
+			low = &g->places[i];
+	return low != NULL ? &low->line[s] : NULL;
+}
+
+static int settle(struct merge *m, const struct group *g)
+{
+	struct mail_line done;
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < g->place_count; i++) {
+		const struct place *p = &g->places[i];
+		const struct mail_line *side[SIDES] = { elsewhere(g, BASE) };
+		for (enum merge_side s = OURS; s < SIDES; s++)
+			side[s] = p->has[s] ? &p->line[s] : elsewhere(g, s);
+		if (side[OURS] == NULL && side[THEIRS] == NULL)
+			continue;
+		err = mail_merge_line(&done, &m->arena, side[BASE], side[OURS], side[THEIRS]);
+		/* It was saved there by who put it there. */
+		if (p->has[OURS] != p->has[THEIRS])
+			done.saved_sec = p->line[p->has[OURS] ? OURS : THEIRS].saved_sec;
+		if (err == 0)
+			err = mail_merge_fix(m, p->node, g->v->lane, g->v->seq, &done);
+	}
+	return err;
+}
+
+static void tell(struct merge *m, const struct group *g)
+{
+	const struct merge_node *from = &m->nodes[g->v->node];
+	struct str path = from->path;
+	if (path.p == NULL)
+		path = m->spots[from->spot[BASE]].path;
+	bool both_left = true;
+	for (size_t i = 0; i < g->n; i++)
+		both_left = both_left && !g->v[i].has[OURS] && !g->v[i].has[THEIRS];
+	if (!both_left || g->place_count == 0)
+		return;
+	struct str to = m->nodes[g->places[0].node].path;
+	if (g->moved[OURS] != g->moved[THEIRS])
+		mail_merge_note(m,
+			"%.*s: %08x.%08x moved to %.*s on one side and deleted on the other: kept "
+			"there",
+			STR_ARG(path), g->v->lane, g->v->seq, STR_ARG(to));
+	else if (g->place_count > 1) {
+		struct str other = m->nodes[g->places[1].node].path;
+		bool swap = str_cmp(to, other) > 0;
+		mail_merge_note(m, "%.*s: %08x.%08x moved to %.*s and to %.*s: kept in both",
+			STR_ARG(path), g->v->lane, g->v->seq, STR_ARG(swap ? other : to),
+			STR_ARG(swap ? to : other));
+	}
+}
+
+static int stray_cmp(const void *a, const void *b)
+{
+	const struct merge_stray *x = a, *y = b;
+	if (x->lane != y->lane)
+		return x->lane < y->lane ? -1 : 1;
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+int mail_merge_strays(struct merge *m)
+{
+	struct gains gains = { 0 };
+	int err = m->stray_count > 0 ? find_gains(&gains, m) : 0;
+	struct group *g = malloc(sizeof(*g));
+	if (g == NULL && err == 0)
+		err = err_set(ERR_NOMEM, "mail: no memory to merge");
+	if (m->stray_count > 1)
+		qsort(m->strays, m->stray_count, sizeof(*m->strays), stray_cmp);
+	for (size_t i = 0; err == 0 && i < m->stray_count; i += g->n) {
+		g->v = &m->strays[i];
+		for (g->n = 1; i + g->n < m->stray_count && g->v[g->n].lane == g->v->lane &&
+			g->v[g->n].seq == g->v->seq;
+			g->n++)
+			;
+		err = find_places(g, m, &gains);
+		if (err == 0)
+			err = settle(m, g);
+		if (err == 0)
+			tell(m, g);
+	}
+	free(g);
+	free(gains.v[OURS]);
+	free(gains.v[THEIRS]);
+	return err;
+}
+
+/* ---- messages in the result ---- */
+static int message_path(struct str *out, struct merge *m, size_t node, uint32_t lane, uint32_t seq)
+{
+	m->path.n = 0;
+	buf_fmt(&m->path, "%.*s/.m/", STR_ARG(m->nodes[node].path));
+	mail_path_message(&m->path, lane, seq);
+	*out = buf_str(&m->path);
+	return m->path.err;
+}
+
+static int put_message(struct merge *m, size_t node, uint32_t lane, uint32_t seq,
+	const struct store_oid *blob, const struct mail_line *line)
+{
+	struct store_entry e = { *blob, STORE_BLOB };
+	struct str path;
+	int err = message_path(&path, m, node, lane, seq);
+	if (err == 0)
+		err = mail_merge_put(m, path, &e);
+	return err < 0 ? err : mail_merge_fix(m, node, lane, seq, line);
+}
+
+/* ---- doubts ---- */
+static int doubt_cmp(const void *a, const void *b)
+{
+	const struct merge_doubt *x = a, *y = b;
+	if (x->lane != y->lane)
+		return x->lane < y->lane ? -1 : 1;
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static int keep_theirs(struct merge *m, const struct merge_doubt *d)
+{
+	const struct merge_node *n = &m->nodes[d->node];
+	struct mail_line line = { 0 };
+	struct store_oid id;
+	struct str path;
+	int err = message_path(&path, m, d->node, d->lane, d->seq);
+	if (err == 0)
+		err = find_message(&id, m, n, THEIRS, str_sub(path, n->path.n + 4, path.n));
+	if (err < 0)
+		return err == ERR_NOENT ? 0 : err;
+	err = mail_merge_find_line(&line, m, n, THEIRS, d->lane, d->seq);
+	if (err < 0 && err != ERR_NOENT)
+		return err;
+	return put_message(m, d->node, d->lane, d->seq, &id, &line);
+}
+
+/* Each side has it in another place: moved, but nobody knows by whom, so it stays in both. */
+static int solve(struct merge *m, const struct merge_doubt *d, bool moved)
+{
+	struct str path;
+	if (moved)
+		return d->side == THEIRS ? keep_theirs(m, d) : 0;
+	if (d->side == THEIRS)
+		return 0;
+	int err = message_path(&path, m, d->node, d->lane, d->seq);
+	if (err == 0)
+		err = mail_merge_del(m, path);
+	return err < 0 ? err : mail_merge_fix(m, d->node, d->lane, d->seq, NULL);
+}
+
+int mail_merge_doubts(struct merge *m)
+{
+	int err = 0;
+	if (m->doubt_count > 1)
+		qsort(m->doubts, m->doubt_count, sizeof(*m->doubts), doubt_cmp);
+	for (size_t i = 0, n; err == 0 && i < m->doubt_count; i += n) {
+		const struct merge_doubt *d = &m->doubts[i];
+		bool on[SIDES] = { false };
+		for (n = 0; i + n < m->doubt_count && d[n].lane == d->lane && d[n].seq == d->seq;
+			n++)
+			on[d[n].side] = true;
+		for (size_t k = 0; err == 0 && k < n; k++)
+			err = solve(m, &d[k], on[OURS] && on[THEIRS]);
+	}
+	return err;
+}
+
+/* ---- clashes ---- */
+/* An identity made of the bytes' own id: whoever merges comes to the same. */
+static int free_identity(
+	uint32_t *lane, uint32_t *seq, struct merge *m, const struct merge_clash *c)
+{
+	struct store_entry e;
+	struct str path;
+	*lane = mail_get32((const char *)c->blob.b);
+	*seq = mail_get32((const char *)c->blob.b + 4) & 0x7fffffff;
+	*lane += *lane == 0;
+	for (;;) {
+		*seq += 1;
+		int err = message_path(&path, m, c->node, *lane, *seq);
+		if (err == 0)
+			err = store_edit_find(&e, m->e, path);
+		if (err == ERR_NOENT || (err == 0 && store_oid_eq(&e.oid, &c->blob)))
+			return 0;
+		if (err < 0)
+			return err;
+	}
+}
+
+static int raise_lane(struct merge *m, uint32_t lane, uint32_t seq)
+{
+	struct str text;
+	int err = store_edit_bytes(&text, &m->arena, m->e, STR(".lanes"), 64 * 1024);
+	if (err < 0)
+		return err == ERR_NOENT || err == ERR_LIMIT || err == ERR_BAD ? 0 : err;
+	m->text.n = 0;
+	mail_lanes_raise(&m->text, text, lane, seq);
+	return m->text.err < 0 ? m->text.err
+			       : store_edit_put_bytes(m->e, STR(".lanes"), buf_str(&m->text));
+}
+
+int mail_merge_clashes(struct merge *m)
+{
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < m->clash_count; i++) {
+		const struct merge_clash *c = &m->clashes[i];
+		const struct merge_node *n = &m->nodes[c->node];
+		struct mail_line line = { 0 };
+		uint32_t lane, seq;
+		err = mail_merge_find_line(&line, m, n, c->side, c->lane, c->seq);
+		if (err == ERR_NOENT)
+			err = 0;
+		if (err == 0)
+			err = free_identity(&lane, &seq, m, c);
+		if (err == 0)
+			err = put_message(m, c->node, lane, seq, &c->blob, &line);
+		if (err == 0)
+			err = raise_lane(m, lane, seq);
+		if (err == 0)
+			mail_merge_note(m,
+				"%.*s: two messages were numbered %08x.%08x: one is now "
+				"%08x.%08x",
+				STR_ARG(n->path), c->lane, c->seq, lane, seq);
+	}
+	return err;
+}

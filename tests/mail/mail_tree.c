@@ -55,8 +55,9 @@ static void write_box(struct store_edit *e, const struct mt_box *b)
 	int n = 0;
 	if (b->id[0])
 		n = snprintf(text, sizeof(text), "id %s\n", b->id);
-	snprintf(text + n, sizeof(text) - (size_t)n, "name %s\nuse %s\nsubscribed %s\ncreated %ld\n",
-		level ? level + 1 : b->path, b->use, b->subscribed ? "yes" : "no", b->created);
+	snprintf(text + n, sizeof(text) - (size_t)n,
+		"name %s\nuse %s\nsubscribed %s\ncreated %ld\n", level ? level + 1 : b->path,
+		b->use, b->subscribed ? "yes" : "no", b->created);
 	snprintf(path, sizeof(path), "%s/.mailbox", b->path);
 	put_text(e, path, text);
 }
@@ -70,11 +71,11 @@ static const struct mt_box *box_of(const struct mt *t, const char *id)
 	return NULL;
 }
 
-static void folders(char *out, size_t cap, const char *path, const char *part, uint32_t lane,
-	uint32_t seq)
+static void folders(
+	char *out, size_t cap, const char *path, const char *part, uint32_t lane, uint32_t seq)
 {
-	snprintf(out, cap, "%s/%s/%08x/%x/%x/%x/%x", path, part, lane, seq >> 16, seq >> 12 & 15,
-		seq >> 8 & 15, seq >> 4 & 15);
+	snprintf(out, cap, "%.900s/%s/%08x/%x/%x/%x/%x", path, part, lane, seq >> 16,
+		seq >> 12 & 15, seq >> 8 & 15, seq >> 4 & 15);
 }
 
 static size_t format_line(char *out, size_t cap, const struct mt_msg *m)
@@ -96,7 +97,7 @@ void mt_write(struct store_oid *tree, struct store *s, const struct mt *in)
 	size_t n = 0;
 	sorted = *in;
 	mt_sort(&sorted);
-	OK(store_edit_begin(&e, s, STR("refs/heads/scratch"), OS_NEVER));
+	OK(store_edit_begin(&e, s, STR("refs/heads/scratch"), OS_FOREVER));
 	for (size_t i = 0; i < sorted.lane_n; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%08x %08x\n",
 			sorted.lane[i].lane, sorted.lane[i].seq);
@@ -128,7 +129,8 @@ void mt_write(struct store_oid *tree, struct store *s, const struct mt *in)
 		folders(path, sizeof(path), box_of(&sorted, m->box)->path, ".f", m->lane, m->seq);
 		for (; i < sorted.msg_n; i++) {
 			const struct mt_msg *x = &sorted.msg[i];
-			if (strcmp(x->box, m->box) || x->lane != m->lane || x->seq >> 4 != m->seq >> 4)
+			if (strcmp(x->box, m->box) || x->lane != m->lane ||
+				x->seq >> 4 != m->seq >> 4)
 				break;
 			n += format_line(text + n, sizeof(text) - n, x);
 		}
@@ -151,8 +153,8 @@ struct reader {
 };
 struct level { /* of the walk */
 	struct reader *r;
-	char path[1200]; /* on disk */
-	char shown[400];
+	char path[1000]; /* on disk */
+	char shown[380];
 	char id[17];
 	unsigned depth;
 	bool has_box;
@@ -161,7 +163,7 @@ struct level { /* of the walk */
 static int wrong(struct reader *r, const char *what, const char *path)
 {
 	if (!r->why[0])
-		snprintf(r->why, sizeof(r->why), "%s: %s", path, what);
+		snprintf(r->why, sizeof(r->why), "%.250s: %s", path, what);
 	return ERR_BAD;
 }
 
@@ -260,11 +262,13 @@ static int descend(struct level *l, const char *name, const struct store_oid *tr
 	struct level *next = calloc(1, sizeof(*next));
 	*next = *l;
 	next->depth++;
-	snprintf(next->path, sizeof(next->path), "%s%s%s", l->path, l->path[0] ? "/" : "", name);
+	snprintf(next->path, sizeof(next->path), "%.700s%s%.250s", l->path, l->path[0] ? "/" : "",
+		name);
 	if (name[0] != '.' && !strstr(next->path, "/.")) {
 		const char *tilde = strstr(name, "%~");
-		int n = tilde ? (int)(tilde - name) : (int)strlen(name);
-		snprintf(next->shown, sizeof(next->shown), "%s%s%.*s", l->shown,
+		size_t whole = strlen(name) < 150 ? strlen(name) : 150;
+		int n = tilde ? (int)(tilde - name) : (int)whole;
+		snprintf(next->shown, sizeof(next->shown), "%.200s%s%.*s", l->shown,
 			l->shown[0] ? "/" : "", n, name);
 		next->id[0] = 0;
 		struct store_entry f;
@@ -289,7 +293,7 @@ static int read_box(struct level *l, const struct store_oid *id)
 	const char *p = blob_text(r, id);
 	const char *slash = strrchr(l->shown, '/');
 	struct mt_box *b = &r->t->box[r->t->box_n];
-	char name[300];
+	char name[500];
 	if (r->t->box_n == MT_BOXES)
 		return wrong(r, "too many mailboxes", l->path);
 	memset(b, 0, sizeof(*b));
@@ -337,8 +341,8 @@ static int read_inner(struct level *l, const char *name, const struct store_entr
 {
 	struct reader *r = l->r;
 	char path[1600], want[1600];
-	const char *inner = strstr(l->path, "/.m/") ? strstr(l->path, "/.m/")
-						     : strstr(l->path, "/.f/");
+	const char *inner =
+		strstr(l->path, "/.m/") ? strstr(l->path, "/.m/") : strstr(l->path, "/.f/");
 	bool leaf = inner && inner[2] == 'f';
 	uint32_t lane = 0, seq = 0;
 	snprintf(path, sizeof(path), "%s/%s", l->path, name);
@@ -412,8 +416,8 @@ static const char *check_whole(struct reader *r)
 		*m = r->line[i];
 		memcpy(m->blob, blob, 20);
 		for (size_t k = 0; k < t->lane_n; k++)
-			covered = covered ||
-				(t->lane[k].lane == m->lane && t->lane[k].seq >= m->seq);
+			covered =
+				covered || (t->lane[k].lane == m->lane && t->lane[k].seq >= m->seq);
 		if (!covered)
 			return "a message above the mark of its lane";
 	}
@@ -458,7 +462,8 @@ const char *mt_differ(const struct mt *a, const struct mt *b)
 		const struct mt_box *x = &a->box[i], *y = &b->box[i];
 		if (i < a->box_n && i < b->box_n && !memcmp(x, y, sizeof(*x)))
 			continue;
-		snprintf(text, sizeof(text), "mailbox: %s %s %s sub %d created %ld / %s %s %s sub %d created %ld",
+		snprintf(text, sizeof(text),
+			"mailbox: %s %s %s sub %d created %ld / %s %s %s sub %d created %ld",
 			i < a->box_n ? x->id : "none", i < a->box_n ? x->path : "", x->use,
 			x->subscribed, x->created, i < b->box_n ? y->id : "none",
 			i < b->box_n ? y->path : "", y->use, y->subscribed, y->created);

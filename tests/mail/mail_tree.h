@@ -14,7 +14,7 @@
 #define MT_KW    4
 
 struct mt_box {
-	char id[17];   /* 16 hex digits; "": only a subscription is left */
+	char id[17];    /* 16 hex digits; "": only a subscription is left */
 	char path[400]; /* levels as people see them, joined by '/' */
 	char use[12];
 	bool subscribed;

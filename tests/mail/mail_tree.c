@@ -93,7 +93,7 @@ void mt_write(struct store_oid *tree, struct store *s, const struct mt *in)
 	static struct mt sorted;
 	struct store_edit *e;
 	struct store_entry root;
-	char text[16 * 200], path[600];
+	char text[16 * 200], path[1200];
 	size_t n = 0;
 	sorted = *in;
 	mt_sort(&sorted);

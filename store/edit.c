@@ -93,11 +93,6 @@ static void edit_end(struct store_edit *e)
 	edit_free(e);
 }
 
-struct store *store_edit_store(struct store_edit *e)
-{
-	return e->s;
-}
-
 void store_edit_abort(struct store_edit *e)
 {
 	struct store *s = e->s;

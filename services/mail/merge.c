@@ -70,7 +70,7 @@ static int merge_lanes(struct merge *m)
 	}
 	int err = a.err < 0 ? a.err : b.err;
 	if (err == 0)
-		err = store_edit_put_bytes(m->e, STR(".lanes"), buf_str(done));
+		err = mail_merge_text(m, STR(".lanes"), buf_str(done));
 	buf_free(&a);
 	buf_free(&b);
 	return err;
@@ -144,13 +144,8 @@ static int put_file(struct merge *m, const struct merge_node *n)
 		err = below(&path, m, n->path, ".mailbox");
 	if (err < 0 || (blob == NULL && m->text.n == 0))
 		return err;
-	if (blob == NULL) {
-		err = store_edit_put_bytes(m->e, path, buf_str(&m->text));
-		if (err != ERR_EXIST)
-			return err;
-		err = mail_merge_del(m, path); /* a folder, of somebody else's making */
-		return err < 0 ? err : store_edit_put_bytes(m->e, path, buf_str(&m->text));
-	}
+	if (blob == NULL)
+		return mail_merge_text(m, path, buf_str(&m->text));
 	e.oid = *blob;
 	return mail_merge_put(m, path, &e);
 }
@@ -193,9 +188,9 @@ static int merge_roots(struct merge *m)
 		return 0;
 	if (mail_merge_same(&x, BASE, OURS))
 		return whole_root(m, THEIRS);
-	if (!is_mail(m, OURS) && !is_mail(m, THEIRS)) {
-		return mail_merge_plain(m, &x);
-	}
+	if (!is_mail(m, OURS) && !is_mail(m, THEIRS))
+		return store_edit_merge_paths(m->e, STR(""), m->has_base ? &m->root[BASE] : NULL,
+			&m->root[THEIRS], m->notes);
 	int err = read_lanes(m);
 	if (err == 0)
 		err = mail_merge_folders(m);

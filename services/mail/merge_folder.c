@@ -183,13 +183,10 @@ static int walk_item(
 		err = join_path(&path, m, parent, name);
 		return err < 0 ? err : add_loose(m, path, &x);
 	}
-	m->node = NOWHERE;
-	m->path.n = 0;
-	buf_add(&m->path, parent);
-	if (parent.n > 0)
-		buf_addc(&m->path, '/');
-	buf_add(&m->path, name);
-	return mail_merge_tree(m, &x, MERGE_OTHER, depth);
+	err = join_path(&path, m, parent, name);
+	return err < 0 ? err
+		       : store_edit_merge_paths(m->e, path, m->has_base ? &m->root[BASE] : NULL,
+				 &m->root[THEIRS], m->notes);
 }
 
 static int walk(struct merge *m, size_t spot, const struct merge_trio *folder, unsigned depth)

@@ -112,7 +112,7 @@ struct merge_clash {
 
 #define MERGE_STRAYS_MAX 65536
 #define MERGE_NOTES_MAX  100
-#define MERGE_DEPTH_MAX  48 /* folders below one another; deeper ones are kept as they are */
+#define MERGE_DEPTH_MAX  16 /* folders in .m or .f; deeper ones are none of ours */
 
 struct merge {
 	struct store_edit *e;
@@ -136,9 +136,9 @@ struct merge {
 	struct merge_fix *fixes;
 	size_t fix_count, fix_cap;
 	struct buf *notes;
-	unsigned note_count;
+	unsigned note_count, turns;
 	/* of the walk under way */
-	size_t node;     /* NOWHERE: other files */
+	size_t node;
 	bool dry;        /* look only */
 	struct buf path; /* in the edit; what stands before `below` is the folder of .m or .f */
 	size_t below;
@@ -177,15 +177,15 @@ enum merge_side mail_merge_choose(
 	bool *clash, const struct str *base, struct str ours, struct str theirs);
 
 /* ---- trees ---- */
-enum merge_what { MERGE_MESSAGES, MERGE_LEAVES, MERGE_OTHER };
+enum merge_what { MERGE_MESSAGES, MERGE_LEAVES };
 /* Merges what stands at m->path, where the edit has the entry of OURS. */
 MUST_CHECK int mail_merge_tree(
 	struct merge *m, const struct merge_trio *x, enum merge_what what, unsigned depth);
-/* A branch that holds no mail. */
-MUST_CHECK int mail_merge_plain(struct merge *m, const struct merge_trio *root);
 /* Puts a file or folder, whatever stands there; a file beside it, at path~oid, where a folder does,
  * and where files stand in the way of a folder, they step aside likewise. */
 MUST_CHECK int mail_merge_put(struct merge *m, struct str path, const struct store_entry *e);
+/* A file of ours: what stands in its place, or in its way, steps aside. */
+MUST_CHECK int mail_merge_text(struct merge *m, struct str path, struct str text);
 MUST_CHECK int mail_merge_del(struct merge *m, struct str path);
 /* Files of folders, first taken out of the edit, at the end put back as merged. */
 MUST_CHECK int mail_merge_loose_out(struct merge *m);

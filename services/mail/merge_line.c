@@ -175,16 +175,9 @@ static int write_leaf(struct merge *m, struct str path, bool there)
 {
 	if (m->merged.n == 0)
 		return there ? mail_merge_del(m, path) : 0;
-	if (m->dry)
-		return 0;
 	m->text.n = 0;
 	mail_leaf_format(&m->text, &m->merged);
-	int err = m->text.err;
-	if (err == 0)
-		err = store_edit_put_bytes(m->e, path, buf_str(&m->text));
-	if (err == ERR_EXIST) /* a folder, of somebody else's making */
-		err = 0;
-	return err;
+	return m->text.err < 0 ? m->text.err : mail_merge_text(m, path, buf_str(&m->text));
 }
 
 int mail_merge_leaf(struct merge *m, const struct merge_trio *x, uint32_t lane)

@@ -302,8 +302,7 @@ static int raise_lane(struct merge *m, uint32_t lane, uint32_t seq)
 		return err == ERR_NOENT || err == ERR_LIMIT || err == ERR_BAD ? 0 : err;
 	m->text.n = 0;
 	mail_lanes_raise(&m->text, text, lane, seq);
-	return m->text.err < 0 ? m->text.err
-			       : store_edit_put_bytes(m->e, STR(".lanes"), buf_str(&m->text));
+	return m->text.err < 0 ? m->text.err : mail_merge_text(m, STR(".lanes"), buf_str(&m->text));
 }
 
 int mail_merge_clashes(struct merge *m)

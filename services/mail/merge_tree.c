@@ -2,6 +2,10 @@
 /* Files of three trees, descending only where all three differ. */
 #include "services/mail/merge_impl.h"
 
+#include "os/fiber.h"
+
+#define YIELD_EACH 256 /* folders */
+
 bool mail_merge_same(const struct merge_trio *x, enum merge_side a, enum merge_side b)
 {
 	return x->there[a] == x->there[b] &&
@@ -80,6 +84,23 @@ int mail_merge_put(struct merge *m, struct str path, const struct store_entry *e
 	return err;
 }
 
+int mail_merge_text(struct merge *m, struct str path, struct str text)
+{
+	struct store_entry have;
+	if (m->dry)
+		return 0;
+	int err = store_edit_put_bytes(m->e, path, text);
+	if (err != ERR_EXIST)
+		return err;
+	err = clear_way(m, path);
+	bool other = err == 0 && store_edit_find(&have, m->e, path) == 0;
+	if (other)
+		err = store_edit_del(m->e, path);
+	if (err == 0)
+		err = store_edit_put_bytes(m->e, path, text);
+	return err < 0 || !other ? err : beside(m, path, &have);
+}
+
 int mail_merge_del(struct merge *m, struct str path)
 {
 	if (m->dry)
@@ -89,6 +110,7 @@ int mail_merge_del(struct merge *m, struct str path)
 }
 
 /* ---- what neither side left alone ---- */
+/* No file of ours. */
 static int other_files(struct merge *m, const struct merge_trio *x)
 {
 	const struct store_entry *o = &x->at[OURS], *t = &x->at[THEIRS];
@@ -184,7 +206,7 @@ static int descend(
 int mail_merge_tree(
 	struct merge *m, const struct merge_trio *x, enum merge_what what, unsigned depth)
 {
-	bool by_marks = !m->has_base && what != MERGE_OTHER;
+	bool by_marks = !m->has_base;
 	if (mail_merge_same(x, OURS, THEIRS))
 		return what == MERGE_LEAVES && m->has_base && !mail_merge_same(x, BASE, OURS)
 			? mail_merge_both_dropped(m, x)
@@ -197,27 +219,12 @@ int mail_merge_tree(
 	unsigned trees = 0, blobs = 0;
 	for (enum merge_side s = BASE; s < SIDES; s++)
 		*(x->at[s].kind == STORE_TREE ? &trees : &blobs) += x->there[s];
-	if (blobs == 0 && depth < MERGE_DEPTH_MAX)
+	if (blobs == 0 && depth < MERGE_DEPTH_MAX) {
+		if (++m->turns % YIELD_EACH == 0)
+			os_yield();
 		return descend(m, x, what, depth);
-	return trees == 0 ? files(m, x, what) : other_files(m, x);
-}
-
-int mail_merge_plain(struct merge *m, const struct merge_trio *root)
-{
-	struct merge_items l;
-	int err = mail_merge_read(&l, m, root);
-	if (err < 0)
-		return err;
-	m->node = NOWHERE;
-	for (size_t i = 0; err == 0 && i < l.n; i++) {
-		m->path.n = 0;
-		buf_add(&m->path, merge_item_name(&l, &l.v[i]));
-		err = m->path.err;
-		if (err == 0)
-			err = mail_merge_tree(m, &l.v[i].x, MERGE_OTHER, 1);
 	}
-	mail_merge_items_free(&l);
-	return err;
+	return trees == 0 ? files(m, x, what) : other_files(m, x);
 }
 
 /* ---- files of folders ---- */

@@ -204,13 +204,13 @@ static int base_copy(struct store_receive *r, uint64_t at, uint32_t n)
 static int delta_sizes(struct store_receive *r)
 {
 	const struct delta *d = &r->delta;
+	int err;
 
 	if (d->base_size != r->base.size)
 		return err_set(ERR_BAD, "a delta was made for a base of another size");
-	if (r->made + unpack_total(r->unpack) > r->limits.total_bytes_max ||
-		d->size > r->limits.total_bytes_max - r->made - unpack_total(r->unpack))
-		return err_set(ERR_LIMIT, "the pack unpacks to over %llu bytes",
-			(unsigned long long)r->limits.total_bytes_max);
+	err = unpack_allows(r->unpack, r->made + d->size);
+	if (err < 0)
+		return err;
 	r->made += d->size;
 	return making_begin(r, r->base.type, d->size);
 }

@@ -68,8 +68,8 @@ int take_spooled(struct taker *t, const struct store_oid *id)
 	if (err < 0)
 		return err;
 	err = spool_group(&g, &t->in, s);
-	(void)id; /* it stays among what is pending */
 	store_turn_end(s);
+	omap_del(&s->pending, id); /* the receiver answers for it from here on */
 	return err;
 }
 

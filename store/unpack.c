@@ -6,6 +6,8 @@
 #define PIECE_BYTES (16 * 1024)
 #define HEAD_BYTES  12
 #define SUM_BYTES   20
+#define BOMB_FREE   (256u << 20) /* bytes that a pack of any size may unpack to, */
+#define BOMB_RATIO  100          /* and for every byte of it */
 
 enum state { AT_HEAD, AT_ENTRY, AT_TYPE, AT_SIZE, AT_BASE_AT, AT_BASE, AT_BYTES, AT_SUM, AT_END };
 
@@ -52,9 +54,15 @@ bool unpack_ended(const struct unpack *u)
 	return u->state == AT_END && u->err >= 0;
 }
 
-uint64_t unpack_total(const struct unpack *u)
+int unpack_allows(const struct unpack *u, uint64_t more)
 {
-	return u->total;
+	uint64_t most = BOMB_FREE + BOMB_RATIO * u->taken;
+
+	if (most > u->limits.total_bytes_max)
+		most = u->limits.total_bytes_max;
+	if (u->total <= most && more <= most - u->total)
+		return 0;
+	return err_set(ERR_LIMIT, "the pack unpacks to over %llu bytes", (unsigned long long)most);
 }
 
 /* The first n bytes of *in are done with. */
@@ -115,14 +123,15 @@ static int take_head(struct unpack *u, struct str *in)
 static int entry_known(struct unpack *u)
 {
 	bool delta = u->ev.type >= ENTRY_OFS_DELTA;
+	int err;
 
 	if (u->ev.size > u->limits.object_bytes_max)
 		return err_set(ERR_LIMIT, "an object of %llu bytes is too large here, at most %llu",
 			(unsigned long long)u->ev.size,
 			(unsigned long long)u->limits.object_bytes_max);
-	if (u->ev.size > u->limits.total_bytes_max - u->total)
-		return err_set(ERR_LIMIT, "the pack unpacks to over %llu bytes",
-			(unsigned long long)u->limits.total_bytes_max);
+	err = unpack_allows(u, u->ev.size);
+	if (err < 0)
+		return err;
 	if (!delta)
 		u->state = AT_BYTES;
 	else

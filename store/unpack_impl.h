@@ -42,8 +42,9 @@ MUST_CHECK int unpack_new(struct unpack **out, const struct store_receive_limits
  * the sender; sticky. */
 MUST_CHECK int unpack_next(struct unpack_event *ev, struct unpack *u, struct str *in);
 bool unpack_ended(const struct unpack *u);
-uint64_t unpack_total(const struct unpack *u); /* bytes inflated so far */
-void unpack_free(struct unpack *u);            /* NULL is fine */
+/* May so many bytes more come of it, beside those inflated so far? ERR_LIMIT */
+MUST_CHECK int unpack_allows(const struct unpack *u, uint64_t more);
+void unpack_free(struct unpack *u); /* NULL is fine */
 
 /* ---- delta.c ---- */
 enum delta_kind {

@@ -14,12 +14,12 @@ struct git_body {
 	bool packed, ended;
 	uint8_t head[GZIP_HEAD];
 	size_t head_n;
-	uint64_t total;
+	uint64_t total, max;
 	struct str raw;
 	char room[PIECE_BYTES];
 };
 
-int git_body_begin(struct git_body **out, struct http_x *x)
+int git_body_begin(struct git_body **out, struct http_x *x, uint64_t max)
 {
 	struct str encoding = http_get(x, "Content-Encoding");
 	bool packed = str_ieq(encoding, STR("gzip")) || str_ieq(encoding, STR("x-gzip"));
@@ -32,6 +32,7 @@ int git_body_begin(struct git_body **out, struct http_x *x)
 		return err_set(ERR_LIMIT, "git: no room for the request");
 	b->x = x;
 	b->packed = packed;
+	b->max = max;
 	if (packed && inflateInit2(&b->z, -15) != Z_OK)
 		return err_set(ERR_NOMEM, "git: out of memory");
 	*out = b;
@@ -89,8 +90,9 @@ int git_body_next(struct str *part, struct git_body *b)
 	if (err < 0)
 		return err;
 	b->total += part->n;
-	if (b->total > GIT_REQUEST_BYTES)
-		return err_set(ERR_LIMIT, "git: a request over %u bytes", GIT_REQUEST_BYTES);
+	if (b->total > b->max)
+		return err_set(
+			ERR_LIMIT, "git: a request over %llu bytes", (unsigned long long)b->max);
 	return 0;
 }
 

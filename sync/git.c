@@ -62,25 +62,31 @@ static void info_refs(struct git_repo *r)
 	if (str_eq(r->x->query, STR("service=git-upload-pack")))
 		git_advertise(r);
 	else if (str_eq(r->x->query, STR("service=git-receive-pack")))
-		git_refuse(r->x, "application/x-git-receive-pack-advertisement",
-			"pushing is not built yet; what is here can be cloned and fetched");
+		git_advertise_push(r);
 	else
 		http_reply_text(r->x, 403,
 			"This repository is served by git's smart protocol only: "
 			"any git since 1.6.6 speaks it.\n");
 }
 
-static void receive(struct git_repo *r)
+static bool of_type(struct git_repo *r, const char *type)
 {
-	git_refuse(r->x, "application/x-git-receive-pack-result", "pushing is not built yet");
+	if (str_eq(http_get(r->x, "Content-Type"), str_of(type)))
+		return true;
+	http_reply_text(r->x, 415, "not a request of git's\n");
+	return false;
 }
 
 static void upload(struct git_repo *r)
 {
-	if (str_eq(http_get(r->x, "Content-Type"), STR("application/x-git-upload-pack-request")))
+	if (of_type(r, "application/x-git-upload-pack-request"))
 		git_upload(r);
-	else
-		http_reply_text(r->x, 415, "not a request of git's\n");
+}
+
+static void receive(struct git_repo *r)
+{
+	if (of_type(r, "application/x-git-receive-pack-request"))
+		git_receive(r);
 }
 
 static const struct {
@@ -122,7 +128,7 @@ static void handle(struct http_x *x, void *ctx)
 {
 	const struct git_config *cfg = ctx;
 	struct id_login who;
-	struct git_repo r = { .store = cfg->store, .x = x };
+	struct git_repo r = { .cfg = cfg, .store = cfg->store, .x = x };
 
 	if (log_in(&who, cfg, x) < 0)
 		return;

@@ -97,6 +97,29 @@ MUST_CHECK int git_reply_next(
 /* True between two packets. */
 bool git_reply_at_rest(const struct git_reply *r);
 
+/* ---- moves.c: what a push asks for ---- */
+#define GIT_MOVES_MAX 64
+#define GIT_REF_BYTES 255
+struct git_move {
+	struct str ref;
+	struct store_oid from, to;
+	bool has_from,
+		has_to; /* else: it is made, deleted; neither: it was not there to be deleted */
+};
+struct git_moves {
+	bool began, ended; /* ended: a pack follows, if anything has_to */
+	bool report, side_band_64k, atomic, quiet;
+	size_t n;
+	struct git_move *p;
+	struct arena arena;
+};
+void git_moves_init(struct git_moves *q);
+void git_moves_free(struct git_moves *q);
+/* ERR_BAD, ERR_LIMIT, ERR_UNSUPPORTED with a sentence to send back. */
+MUST_CHECK int git_moves_take(struct git_moves *q, const struct pkt *p);
+/* May this user push to this ref? *device is whose it is; ERR_DENIED with the reason. */
+MUST_CHECK int git_push_ref(struct str *device, struct str user, struct str ref);
+
 /* "version=2" somewhere in the Git-Protocol header: 2, else 0. */
 int git_version(struct str header);
 /* May this user see this ref? */

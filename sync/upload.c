@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 
-#define REFS_MAX      GIT_WANTS_MAX
 #define RESULT_TYPE   "application/x-git-upload-pack-result"
 #define OBJECT_COST   (2 * 24) /* bytes of free memory a planned object needs */
 #define OBJECTS_LEAST 20000
@@ -21,51 +20,7 @@ static const char capabilities[] =
 	"allow-reachable-sha1-in-want object-format=sha1 agent=" GIT_AGENT;
 
 /* ---- refs ---- */
-struct ref {
-	struct str name;
-	struct store_oid id;
-};
-struct refs {
-	struct git_repo *r;
-	struct str head;       /* the ref HEAD names */
-	const struct ref *tip; /* it, when it exists */
-	struct ref *p;
-	struct store_oid *ids;
-	size_t n;
-};
-
-static int add_ref(void *ctx, struct str name, const struct store_oid *id)
-{
-	struct refs *v = ctx;
-
-	if (v->r->user.p && !git_ref_visible(v->r->user, name))
-		return 0;
-	if (v->n == REFS_MAX)
-		return err_set(ERR_LIMIT, "git: more than %d refs", REFS_MAX);
-	v->p[v->n] = (struct ref){ arena_dup(&v->r->x->arena, name), *id };
-	if (!v->p[v->n].name.p)
-		return err_set(ERR_LIMIT, "git: too many refs");
-	if (str_eq(name, v->head))
-		v->tip = &v->p[v->n];
-	v->ids[v->n++] = *id;
-	return 0;
-}
-
-static int load_refs(struct refs *v, struct git_repo *r)
-{
-	struct arena *a = &r->x->arena;
-
-	*v = (struct refs){ .r = r, .head = STR("HEAD") /* what no ref is called */ };
-	if (r->user.p)
-		v->head = arena_fmt(a, "refs/heads/%.*s", STR_ARG(r->user));
-	v->p = arena_alloc(a, REFS_MAX * sizeof(*v->p));
-	v->ids = arena_alloc(a, REFS_MAX * sizeof(*v->ids));
-	if (!v->head.p || !v->p || !v->ids)
-		return err_set(ERR_LIMIT, "git: no room for the refs");
-	return store_ref_list(r->store, STR("refs/"), add_ref, v);
-}
-
-static void advertise_v0(struct buf *b, const struct refs *v)
+static void advertise_v0(struct buf *b, const struct git_refs *v)
 {
 	static const char none[] = "0000000000000000000000000000000000000000";
 	char hex[STORE_HEX];
@@ -82,33 +37,10 @@ static void advertise_v0(struct buf *b, const struct refs *v)
 	buf_addz(b, "0000");
 }
 
-static void reply(struct http_x *x, const char *type, const struct buf *b)
-{
-	if (b->err < 0) {
-		http_reply_text(x, 500, "out of memory\n");
-		return;
-	}
-	http_header(x, "Content-Type", str_of(type));
-	http_reply(x, 200, buf_str(b));
-}
-
-void git_refuse(struct http_x *x, const char *type, const char *text)
-{
-	struct buf b;
-
-	buf_init(&b, &x->arena);
-	if (str_ends(str_of(type), STR("receive-pack-advertisement"))) {
-		pkt_line(&b, "# service=git-receive-pack\n");
-		buf_addz(&b, "0000");
-	}
-	pkt_line(&b, "ERR %s\n", text);
-	reply(x, type, &b);
-}
-
 void git_advertise(struct git_repo *r)
 {
 	static const char type[] = "application/x-git-upload-pack-advertisement";
-	struct refs v;
+	struct git_refs v;
 	struct buf b;
 	int err = 0;
 
@@ -121,17 +53,17 @@ void git_advertise(struct git_repo *r)
 		pkt_line(&b, "object-format=sha1\n");
 		buf_addz(&b, "0000");
 	} else {
-		err = load_refs(&v, r);
+		err = git_refs_load(&v, r);
 		if (err >= 0)
 			advertise_v0(&b, &v);
 	}
 	if (err < 0)
 		git_refuse(r->x, type, err_text(err));
 	else
-		reply(r->x, type, &b);
+		git_reply(r->x, type, &b);
 }
 
-static void list_refs(struct git_repo *r, const struct git_ask *q, const struct refs *v)
+static void list_refs(struct git_repo *r, const struct git_ask *q, const struct git_refs *v)
 {
 	bool head = git_ask_prefix(q, STR("HEAD"));
 	char hex[STORE_HEX];
@@ -150,7 +82,7 @@ static void list_refs(struct git_repo *r, const struct git_ask *q, const struct 
 			pkt_line(&b, "%s %.*s\n", store_oid_hex(hex, &v->p[i].id),
 				STR_ARG(v->p[i].name));
 	buf_addz(&b, "0000");
-	reply(r->x, RESULT_TYPE, &b);
+	git_reply(r->x, RESULT_TYPE, &b);
 	buf_free(&b);
 }
 
@@ -163,7 +95,7 @@ struct fetch {
 };
 
 /* Keeps of q->haves what the user's refs reach; ERR_NOENT for a want they do not. */
-static int settle(struct git_ask *q, struct git_repo *r, const struct refs *v)
+static int settle(struct git_ask *q, struct git_repo *r, const struct git_refs *v)
 {
 	size_t n = q->wants.n > q->haves.n ? q->wants.n : q->haves.n, kept = 0;
 	bool *found = calloc(n ? n : 1, sizeof(*found));
@@ -278,22 +210,9 @@ static bool preamble_v0(struct buf *b, const struct fetch *f)
 
 static int send_band(struct fetch *f, char band, struct str bytes)
 {
-	int err = 0;
-
 	if (f->piece == 0)
 		return band == 1 ? http_send(f->r->x, bytes) : 0;
-	while (bytes.n > 0 && err >= 0) {
-		struct str part = str_sub(bytes, 0, f->piece);
-		char head[8];
-
-		snprintf(head, sizeof(head), "%04x", (unsigned)part.n + 5);
-		head[4] = band;
-		err = http_send(f->r->x, str_n(head, 5));
-		if (err >= 0)
-			err = http_send(f->r->x, part);
-		bytes = str_sub(bytes, part.n, bytes.n);
-	}
-	return err;
+	return git_band(f->r->x, band, bytes, f->piece);
 }
 
 static int send_pack_bytes(void *ctx, struct str bytes)
@@ -351,7 +270,7 @@ static bool wants_plan(const struct git_ask *q)
 	return q->done || q->depth || q->haves.n;
 }
 
-static int fetch(struct git_repo *r, struct git_ask *q, const struct refs *v)
+static int fetch(struct git_repo *r, struct git_ask *q, const struct git_refs *v)
 {
 	struct fetch f = { .r = r, .q = q };
 	int err;
@@ -403,7 +322,7 @@ void git_upload(struct git_repo *r)
 	struct pkt_reader *in = ARENA_NEW(&r->x->arena, struct pkt_reader);
 	struct git_ask *q = ARENA_NEW(&r->x->arena, struct git_ask);
 	struct git_body *body = NULL;
-	struct refs v;
+	struct git_refs v;
 	int err;
 
 	if (!in || !q) {
@@ -411,11 +330,11 @@ void git_upload(struct git_repo *r)
 		return;
 	}
 	git_ask_init(q, git_version(http_get(r->x, "Git-Protocol")));
-	err = git_body_begin(&body, r->x);
+	err = git_body_begin(&body, r->x, GIT_REQUEST_BYTES);
 	if (err >= 0)
 		err = read_ask(q, body, in);
 	if (err >= 0)
-		err = load_refs(&v, r);
+		err = git_refs_load(&v, r);
 	if (err >= 0 && q->command == GIT_LS_REFS)
 		list_refs(r, q, &v);
 	else if (err >= 0)

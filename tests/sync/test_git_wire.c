@@ -6,6 +6,7 @@
 
 #define A "1111111111111111111111111111111111111111"
 #define B "2222222222222222222222222222222222222222"
+#define Z "0000000000000000000000000000000000000000"
 
 Test(git, pkt_lines)
 {
@@ -166,4 +167,104 @@ Test(git, who_sees_what)
 	cr_expect_eq(git_version(STR("foo=1:version=2")), 2);
 	cr_expect_eq(git_version(STR("version=1")), 0);
 	cr_expect_eq(git_version(STR_NONE), 0);
+}
+
+Test(git, moves)
+{
+	static const struct {
+		const char *lines;
+		int err;
+		size_t n;
+		bool ended;
+	} rows[] = {
+		{ A " " B " refs/x|.", 0, 1, true },
+		{ Z " " B " refs/x|" A " " Z " refs/y|.", 0, 2, true },
+		{ "shallow " A "|" A " " B " refs/x|.", 0, 1, true },
+		{ ".", 0, 0, true },
+		{ A " " B " refs/x", 0, 1, false },
+		{ A " " B " |.", ERR_BAD, 0, false },
+		{ A " " B "|.", ERR_BAD, 0, false },
+		{ A " refs/x|.", ERR_BAD, 0, false },
+		{ A " " B " refs/x|" B " " A " refs/x|.", ERR_BAD, 2, false },
+		{ "push-cert|.", ERR_UNSUPPORTED, 0, false },
+		{ A " " B " refs/x|,", ERR_BAD, 1, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str line, rest = str_of(rows[i].lines);
+		struct git_moves q;
+		int err = 0;
+
+		git_moves_init(&q);
+		while (rest.n > 0 && err >= 0 && !q.ended) {
+			struct pkt p = { PKT_DATA, STR_NONE };
+			str_cut(&line, &rest, rest, '|');
+			p.data = line;
+			if (str_eq(line, STR(".")))
+				p.kind = PKT_FLUSH;
+			else if (str_eq(line, STR(",")))
+				p.kind = PKT_DELIM;
+			err = git_moves_take(&q, &p);
+		}
+		cr_expect_eq(err, rows[i].err, "%s: %d", rows[i].lines, err);
+		cr_expect_eq(q.n, rows[i].n, "%s", rows[i].lines);
+		cr_expect_eq(q.ended, rows[i].ended, "%s", rows[i].lines);
+		git_moves_free(&q);
+	}
+}
+
+Test(git, moves_and_their_words)
+{
+	static const char text[] =
+		Z " " B " refs/x\0 report-status-v2 side-band-64k atomic quiet x";
+	struct git_moves q;
+	struct pkt p = { PKT_DATA, str_n(text, sizeof(text) - 1) };
+
+	git_moves_init(&q);
+	cr_expect_eq(git_moves_take(&q, &p), 0);
+	cr_expect(q.report && q.side_band_64k && q.atomic && q.quiet);
+	cr_expect(str_eq(q.p[0].ref, STR("refs/x")) && !q.p[0].has_from && q.p[0].has_to);
+	for (int i = 1; i < GIT_MOVES_MAX; i++) {
+		char line[100];
+		snprintf(line, sizeof(line), A " " B " refs/%d", i);
+		p.data = str_of(line);
+		cr_assert_eq(git_moves_take(&q, &p), 0);
+	}
+	cr_expect_eq(git_moves_take(&q, &(struct pkt){ PKT_DATA, STR(A " " B " refs/more") }),
+		ERR_LIMIT);
+	git_moves_free(&q);
+}
+
+Test(git, where_a_device_may_push)
+{
+	static const struct {
+		const char *ref, *device, *said; /* one of the two */
+	} rows[] = {
+		{ "refs/devices/laptop/alice", "laptop", NULL },
+		{ "refs/devices/my-2/alice", "my-2", NULL },
+		{ "refs/heads/alice", NULL, "written by this server alone" },
+		{ "refs/heads/bob", NULL, "push to refs/devices/<device>/alice" },
+		{ "refs/heads/estate", NULL, "not taken here" },
+		{ "refs/devices/laptop/bob", NULL, "not taken here" },
+		{ "refs/devices/laptop/x/alice", NULL, "not taken here" },
+		{ "refs/devices//alice", NULL, "not taken here" },
+		{ "refs/devices/Laptop/alice", NULL, "lower-case" },
+		{ "refs/devices/l.p/alice", NULL, "lower-case" },
+		{ "refs/devices/"
+		  "0123456789012345678901234567890123456789012345678901234567890123/alice",
+			NULL, "lower-case" },
+		{ "refs/endpoints/x/alice", NULL, "not taken here" },
+		{ "refs/tags/v1", NULL, "not taken here" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str device = STR_NONE;
+		int err = git_push_ref(&device, STR("alice"), str_of(rows[i].ref));
+		if (rows[i].device)
+			cr_expect(err == 0 && str_eq(device, str_of(rows[i].device)), "%s",
+				rows[i].ref);
+		else
+			cr_expect(err == ERR_DENIED && strstr(err_text(err), rows[i].said),
+				"%s: %s", rows[i].ref, err_text(err));
+	}
 }

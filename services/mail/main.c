@@ -10,6 +10,7 @@
 #include "services/control/control.h"
 #include "services/mail/imap.h"
 #include "services/mail/mailbox.h"
+#include "services/mail/push.h"
 #include "services/mail/smtp.h"
 #include "sync/git.h"
 
@@ -250,6 +251,11 @@ static int open_all(struct service *s)
 	return mail_open(&s->mail, s->store, id_domain(s->registry));
 }
 
+static void resume(void *arg)
+{
+	git_resume(arg);
+}
+
 static int start_all(struct service *s)
 {
 	struct control_config control = {
@@ -286,9 +292,13 @@ static int start_all(struct service *s)
 		.registry = s->registry,
 		.guard = s->guard,
 		.tls = s->tls,
+		.object_bytes_max = s->options.message_max,
+		.check_push = mail_push_check,
+		.ctx = s->mail,
 	};
 	if ((err = control_start(&control)) < 0 ||
-		(err = os_spawn("snapshots", keep_snapshots, s)) < 0)
+		(err = os_spawn("snapshots", keep_snapshots, s)) < 0 ||
+		(err = os_spawn("git", resume, &s->git)) < 0)
 		return err;
 	return listen_all(s);
 }

@@ -173,32 +173,3 @@ int store_commit_get(
 		return err_set(ERR_LIMIT, "store: commit over the caller's memory");
 	return 0;
 }
-
-int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *id)
-{
-	git_commit *c = NULL;
-	int err = lookup(&c, s, id);
-
-	if (err < 0)
-		return err;
-	memcpy(out->b, git_commit_tree_id(c)->id, sizeof(out->b));
-	git_commit_free(c);
-	return 0;
-}
-
-int commit_parent(struct store_oid *out, struct store *s, const struct store_oid *id)
-{
-	git_commit *c = NULL;
-	const git_oid *parent;
-	int err = lookup(&c, s, id);
-
-	if (err < 0)
-		return err;
-	parent = git_commit_parent_id(c, 0);
-	if (parent)
-		memcpy(out->b, parent->id, sizeof(out->b));
-	else
-		err = err_set(ERR_NOENT, "store: history does not go back that far");
-	git_commit_free(c);
-	return err;
-}

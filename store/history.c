@@ -118,7 +118,7 @@ int store_log(
 	if (err >= 0)
 		err = at_path(&here, &there, s, &c[0].tree, path);
 	while (err >= 0) {
-		bool more = c[i].parent_count > 0;
+		bool more = c[i].parent_count > 0 && !store_shallow_has(s, &c[i].id);
 		was = false;
 		arena_reset(&a[!i]);
 		if (more)

@@ -424,10 +424,11 @@ struct why {
 	struct store_why w; /* the strings lie behind it */
 };
 struct why *why_new(const struct store_why *w); /* NULL: no memory */
-/* The tree of a commit. */
-MUST_CHECK int commit_parent(/* the first; ERR_NOENT */
-	struct store_oid *out, struct store *s, const struct store_oid *commit);
+
+/* ---- walk.c ---- */
 MUST_CHECK int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *commit);
+MUST_CHECK int commit_parent(/* the first; ERR_NOENT, also on the shallow boundary */
+	struct store_oid *out, struct store *s, const struct store_oid *commit);
 
 /* ---- git_odb.c, git_ref.c: the store as libgit2's storage ---- */
 MUST_CHECK int git_start(void); /* libgit2 itself, once */

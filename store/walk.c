@@ -32,12 +32,14 @@ static int64_t time_of(struct str committer)
 static int parse_commit(struct walk_commit *c, struct str text)
 {
 	struct str line, key, value;
+	bool whole = false;
 
 	while (str_cut(&line, &text, text, '\n') && line.n > 0) {
 		int err = 0;
 		str_cut(&key, &value, line, ' ');
 		if (str_eq(key, STR("tree"))) {
 			err = store_oid_parse(&c->tree, value);
+			whole = true;
 		} else if (str_eq(key, STR("parent"))) {
 			if (c->parent_count == WALK_PARENTS)
 				return err_set(ERR_LIMIT, "store: a commit with over %d parents",
@@ -50,7 +52,7 @@ static int parse_commit(struct walk_commit *c, struct str text)
 		if (err < 0)
 			return err_set(ERR_CORRUPT, "store: a commit is damaged");
 	}
-	return 0;
+	return whole ? 0 : err_set(ERR_CORRUPT, "store: a commit without a tree");
 }
 
 int walk_commit_get(struct walk_commit *out, struct store *s, const struct store_oid *id)
@@ -68,6 +70,28 @@ int walk_commit_get(struct walk_commit *out, struct store *s, const struct store
 		out->parent_count = 0;
 		out->cut = true;
 	}
+	return err;
+}
+
+int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *id)
+{
+	struct walk_commit c;
+	int err = walk_commit_get(&c, s, id);
+
+	if (err >= 0)
+		*out = c.tree;
+	return err;
+}
+
+int commit_parent(struct store_oid *out, struct store *s, const struct store_oid *id)
+{
+	struct walk_commit c;
+	int err = walk_commit_get(&c, s, id);
+
+	if (err >= 0 && c.parent_count == 0)
+		err = err_set(ERR_NOENT, "store: history does not go back that far");
+	if (err >= 0)
+		*out = c.parents[0];
 	return err;
 }
 

@@ -164,7 +164,7 @@ static bool preamble_v2(struct buf *b, const struct fetch *f)
 		if (q->haves.n == 0)
 			return false;
 	}
-	if (q->depth) {
+	if (q->depth || f->plan->shallow_count) { /* our own history may end somewhere */
 		pkt_line(b, "shallow-info\n");
 		add_boundary(b, f->plan);
 		buf_addz(b, "0001");

@@ -5,11 +5,13 @@
 #include <errno.h>
 
 /*
- * A batch is bounded by the pages it changes, and the tail likewise. An object's or frame's key
- * falls anywhere, so each costs a page of its own while its table has that many; the others come
- * in order, four to a page.
+ * A batch is bounded by the pages it changes, the tail by several times that many: an object's or
+ * frame's key falls anywhere, so each costs a page of its own while its table has that many (a
+ * quarter of the bytes are written with 16 times 1,000 pages at a million objects); the others come in
+ * order, four to a page.
  */
-#define GROW_LEAST (64 * 1024)
+#define GROW_LEAST   (64 * 1024)
+#define TAIL_BATCHES 16
 unsigned kv_batch_pages = 1000;
 size_t kv_tail_bytes = 2 * 1024 * 1024;
 
@@ -162,7 +164,7 @@ bool kv_full(const struct kv *kv)
 
 	for (enum kv_table t = 0; t < KV_TABLES; t++)
 		pages += (kv->tail.per[t] * quarters(kv, t) + 3) / 4;
-	return pages >= kv_batch_pages || kv->tail.bytes >= kv_tail_bytes;
+	return pages >= (uint64_t)TAIL_BATCHES * kv_batch_pages || kv->tail.bytes >= kv_tail_bytes;
 }
 
 static void renew(struct kv *kv)
@@ -318,6 +320,14 @@ int kv_forward(struct kv *kv)
 	kv->version++;
 	changes_free(&kv->tail);
 	return 0;
+}
+
+uint64_t kv_free_bytes(const struct kv *kv)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(kv->env, &info);
+	return lmdb_disk_bytes(kv->disk) - (info.me_last_pgno + 1) * (uint64_t)LMDB_DISK_PAGE;
 }
 
 int kv_drop_rows(struct kv *kv)

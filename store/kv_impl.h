@@ -74,6 +74,7 @@ extern size_t kv_tail_bytes;       /* (both smaller in tests) */
  */
 #define KV_LAST STR("mpos") /* of KV_SYS: up to where LMDB knows the log */
 MUST_CHECK int kv_forward(struct kv *kv);
+uint64_t kv_free_bytes(const struct kv *kv); /* of its extents, never used so far */
 /* kv_forward, and then every row goes. BLOCKS. */
 MUST_CHECK int kv_drop_rows(struct kv *kv);
 

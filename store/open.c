@@ -125,7 +125,9 @@ void store_stats(struct store_stats *out, struct store *s)
 	*out = s->stats;
 	out->seq = s->seq;
 	out->size_bytes = (uint64_t)s->super.units * s->super.unit_bytes;
-	out->used_bytes = out->size_bytes - space_left(s);
+	/* The unit that the log will go on in is empty as well. */
+	out->used_bytes =
+		out->size_bytes - space_left(s) - s->super.unit_bytes - kv_free_bytes(s->kv);
 	out->map_faults = map.faults;
 	out->map_evictions = map.evictions;
 }

@@ -243,7 +243,7 @@ static int seen_meanwhile(void *arg)
 		uint64_t k = fake_random(&seed);
 		OK(changes_put(&c, KV_OBJ, str_n(&k, sizeof(k)), STR("v")));
 		kv_apply(w.kv, &c);
-		cr_assert_lt(i, 20000, "the tail has no limit");
+		cr_assert_lt(i, 100000, "the tail has no limit");
 	}
 	w.stop = true;
 	os_yield();

@@ -231,13 +231,20 @@ static int room_for(struct kv *kv, unsigned pages)
 /* ---- batches ---- */
 static int put_one(struct kv *kv, MDB_txn *txn, const struct change *c)
 {
-	MDB_val k = val_of(change_key(c)), v = val_of(change_value(c));
+	struct str key = change_key(c), value = change_value(c);
+	MDB_val k = val_of(key), v = { value.n + KV_SEAL_BYTES, NULL };
 	int rc;
 
-	if (!c->del)
-		return mdb_put(txn, kv->dbi[c->table], &k, &v, 0);
-	rc = mdb_del(txn, kv->dbi[c->table], &k, NULL);
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	if (c->del) {
+		rc = mdb_del(txn, kv->dbi[c->table], &k, NULL);
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	}
+	rc = mdb_put(txn, kv->dbi[c->table], &k, &v, MDB_RESERVE);
+	if (rc)
+		return rc;
+	memcpy(v.mv_data, value.p, value.n);
+	kv_seal((char *)v.mv_data + value.n, c->table, key, value);
+	return 0;
 }
 
 static int begin(MDB_txn **txn, struct kv *kv)

@@ -1,8 +1,72 @@
 /* SPDX-License-Identifier: ISC */
 /* The merged view: the tail over LMDB; what the tail deletes hides what LMDB holds. */
 #include "store/kv_state_impl.h"
+#include "store/store.h"
+
+#include <zlib.h>
 
 #define KEY_MAX 511 /* as LMDB is built */
+
+/* ---- checks ---- */
+static uint32_t check_of(enum kv_table t, struct str key, struct str value)
+{
+	uLong sum = crc32((uLong)t, (const Bytef *)key.p, (uInt)key.n);
+
+	return (uint32_t)crc32(sum, (const Bytef *)value.p, (uInt)value.n);
+}
+
+void kv_seal(void *out, enum kv_table t, struct str key, struct str value)
+{
+	uint32_t check = check_of(t, key, value);
+
+	memcpy(out, &check, sizeof(check));
+}
+
+static unsigned key_byte(MDB_val k, size_t i)
+{
+	return i < k.mv_size && k.mv_size <= KEY_MAX ? ((const uint8_t *)k.mv_data)[i] : 0;
+}
+
+int kv_unseal(struct str *value, enum kv_table t, MDB_val k, MDB_val v)
+{
+	uint32_t check;
+
+	if (k.mv_size <= KEY_MAX && v.mv_size >= KV_SEAL_BYTES &&
+		v.mv_size <= STORE_VALUE_MAX + KV_SEAL_BYTES) {
+		*value = str_n(v.mv_data, v.mv_size - KV_SEAL_BYTES);
+		memcpy(&check, value->p + value->n, sizeof(check));
+		if (check == check_of(t, str_val(k), *value))
+			return 0;
+	}
+	static const char *const names[] = { "objects", "frames", "refs and counters",
+		"local records", "rows" };
+	return err_set(ERR_CORRUPT,
+		"store: index: one of the %s is damaged, key %02x%02x%02x%02x...", names[t],
+		key_byte(k, 0), key_byte(k, 1), key_byte(k, 2), key_byte(k, 3));
+}
+
+/* Nothing at `key`: unless what stands beside it is damaged, and might be it. */
+static int missing(struct kv *kv, enum kv_table t, struct str key)
+{
+	MDB_val k = val_of(key), v;
+	struct str value;
+	MDB_cursor *c;
+	int err = 0, rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
+
+	if (rc)
+		return kv_fail(rc);
+	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	if (!rc)
+		err = kv_unseal(&value, t, k, v);
+	if (err >= 0)
+		rc = mdb_cursor_get(c, &k, &v, rc ? MDB_LAST : MDB_PREV);
+	if (err >= 0 && !rc)
+		err = kv_unseal(&value, t, k, v);
+	mdb_cursor_close(c);
+	if (err >= 0 && rc && rc != MDB_NOTFOUND)
+		err = kv_fail(rc);
+	return err < 0 ? err : ERR_NOENT;
+}
 
 int kv_get(struct str *out, struct kv *kv, enum kv_table t, struct str key)
 {
@@ -12,10 +76,9 @@ int kv_get(struct str *out, struct kv *kv, enum kv_table t, struct str key)
 	if (err != ERR_AGAIN)
 		return err;
 	rc = mdb_get(kv->read, kv->dbi[t], &k, &v);
-	if (rc)
-		return kv_fail(rc);
-	*out = str_val(v);
-	return 0;
+	if (rc == MDB_NOTFOUND)
+		return missing(kv, t, key);
+	return rc ? kv_fail(rc) : kv_unseal(out, t, k, v);
 }
 
 /* A place in one table: in LMDB and in the tail at once. */
@@ -24,7 +87,9 @@ struct walk {
 	enum kv_table t;
 	MDB_cursor *c;
 	MDB_val k, v;        /* LMDB's next */
-	int rc;              /* MDB_NOTFOUND at its end */
+	struct str value;    /* v, once it was found sound */
+	int rc;              /* MDB_NOTFOUND at LMDB's end */
+	int err;             /* sticky: what LMDB holds is damaged */
 	struct change *tail; /* the tail's next */
 	struct change *here; /* where the walk stands, if that is of the tail; else at k */
 };
@@ -36,28 +101,49 @@ static struct str walk_key(const struct walk *w)
 
 static struct str walk_value(const struct walk *w)
 {
-	return w->here ? change_value(w->here) : str_val(w->v);
+	return w->here ? change_value(w->here) : w->value;
+}
+
+static void walk_get(struct walk *w, MDB_cursor_op op)
+{
+	w->rc = mdb_cursor_get(w->c, &w->k, &w->v, op);
+	if (!w->rc && w->err >= 0)
+		w->err = kv_unseal(&w->value, w->t, w->k, w->v);
 }
 
 /* Stands at the lesser of the two next ones; ERR_NOENT at the end. */
 static int walk_settle(struct walk *w)
 {
 	w->here = NULL;
-	while (w->tail && (!w->rc || w->rc == MDB_NOTFOUND)) {
+	while (w->err >= 0 && w->tail && (!w->rc || w->rc == MDB_NOTFOUND)) {
 		struct change *c = w->tail;
 		int cmp = w->rc ? 1 : str_cmp(str_val(w->k), change_key(c));
 
 		if (cmp < 0)
 			return 0;
 		if (cmp == 0)
-			w->rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_NEXT);
+			walk_get(w, MDB_NEXT);
 		w->tail = changes_next_in(c);
 		if (!c->del) {
 			w->here = c;
 			return 0;
 		}
 	}
-	return kv_fail(w->rc);
+	return w->err < 0 ? w->err : kv_fail(w->rc);
+}
+
+/* What stands before the place found, if it is damaged, might belong behind it. */
+static void walk_look_back(struct walk *w)
+{
+	MDB_val k, v;
+	struct str value;
+
+	if (mdb_cursor_get(w->c, &k, &v, w->rc ? MDB_LAST : MDB_PREV) != 0)
+		return;
+	if (w->err >= 0)
+		w->err = kv_unseal(&value, w->t, k, v);
+	if (!w->rc)
+		w->rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_NEXT);
 }
 
 static int walk_seek(struct walk *w, struct str from, bool past)
@@ -68,9 +154,11 @@ static int walk_seek(struct walk *w, struct str from, bool past)
 		return kv_fail(w->rc);
 	}
 	w->k = val_of(from);
-	w->rc = mdb_cursor_get(w->c, &w->k, &w->v, from.n ? MDB_SET_RANGE : MDB_FIRST);
+	walk_get(w, from.n ? MDB_SET_RANGE : MDB_FIRST);
+	if (from.n && (!w->rc || w->rc == MDB_NOTFOUND))
+		walk_look_back(w);
 	if (!w->rc && past && str_eq(str_val(w->k), from))
-		w->rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_NEXT);
+		walk_get(w, MDB_NEXT);
 	w->tail = changes_seek(&w->kv->tail, w->t, from, past);
 	return walk_settle(w);
 }
@@ -78,7 +166,7 @@ static int walk_seek(struct walk *w, struct str from, bool past)
 static int walk_step(struct walk *w)
 {
 	if (!w->here)
-		w->rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_NEXT);
+		walk_get(w, MDB_NEXT);
 	return walk_settle(w);
 }
 
@@ -135,7 +223,7 @@ int kv_scan(
 /* Takes time with the tail. */
 int kv_last(struct str *key, struct kv *kv, enum kv_table t)
 {
-	struct str past = STR_NONE, known;
+	struct str past = STR_NONE, known, value;
 	MDB_cursor *c;
 	MDB_val k, v;
 	int rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
@@ -148,8 +236,12 @@ int kv_last(struct str *key, struct kv *kv, enum kv_table t)
 	mdb_cursor_close(c);
 	if (rc && rc != MDB_NOTFOUND)
 		return kv_fail(rc);
-	if (!rc)
+	if (!rc) {
+		int err = kv_unseal(&value, t, k, v);
+		if (err < 0)
+			return err;
 		past = str_val(k);
+	}
 	for (struct change *o = changes_seek(&kv->tail, t, past, true); o; o = changes_next_in(o))
 		if (!o->del)
 			past = change_key(o);

@@ -26,6 +26,14 @@ struct kv {
 
 int kv_fail(int lmdb_code);
 
+/*
+ * LMDB does not notice a bit that turned over on the disk. So behind each value stands a check of
+ * table, key and value; whoever reads compares it.
+ */
+#define KV_SEAL_BYTES 4
+void kv_seal(void *out, enum kv_table t, struct str key, struct str value);
+MUST_CHECK int kv_unseal(struct str *value, enum kv_table t, MDB_val k, MDB_val v);
+
 static inline MDB_val val_of(struct str s)
 {
 	return (MDB_val){ s.n, (void *)(uintptr_t)s.p };

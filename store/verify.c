@@ -31,6 +31,43 @@ static bool is_damage(int err)
 	return err == ERR_CORRUPT || err == ERR_NOENT || err == ERR_BAD || err == ERR_DENIED;
 }
 
+/* ---- what lies on the disk ---- */
+static int sound_record(void *ctx, struct str key, struct str value)
+{
+	(void)ctx;
+	(void)key;
+	(void)value;
+	return 0;
+}
+
+/* Every unit of the log, also what no index needs today: the index may have to be made again. */
+static int check_log(struct store *s, struct store_verify *v)
+{
+	int err = 0;
+
+	for (uint32_t u = 0; u < s->super.units && err >= 0; u++) {
+		struct unit was = s->units[u];
+		if (was.state != UNIT_LOG || was.generation == 0)
+			continue;
+		err = log_unit_scan(s->log, u, NULL, NULL);
+		if (err != ERR_CORRUPT && err != ERR_IO)
+			continue;
+		if (s->units[u].state == UNIT_LOG && s->units[u].generation == was.generation)
+			report(v, "%s", err_text(err)); /* else it was given back meanwhile */
+		err = 0;
+	}
+	return err;
+}
+
+static void check_records(struct store *s, struct store_verify *v)
+{
+	static const enum kv_table tables[] = { KV_SYS, KV_LOCAL, KV_FRAME };
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (kv_scan(s->kv, tables[i], STR_NONE, STR_NONE, sound_record, NULL) < 0)
+			report(v, "%s", err_text(ERR_CORRUPT));
+}
+
 /* ---- objects ---- */
 static int hash_object(struct store_oid *out, struct store *s, const struct store_oid *id)
 {
@@ -276,6 +313,9 @@ int store_verify(struct store *s, struct store_verify *v)
 	store_user_add(s);
 	v->objects = v->rows = v->mismatches = 0;
 	err = git_open(s);
+	check_records(s, v);
+	if (err >= 0)
+		err = check_log(s, v);
 	if (err >= 0)
 		err = check_objects(s, v);
 	if (err >= 0)

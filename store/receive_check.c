@@ -62,34 +62,46 @@ static int too_deep(void)
 }
 
 /* ---- commits ---- */
-static int visit_commit(struct check *c, const struct store_oid *in, const struct store_oid *id)
+/* A commit of the pack that was not met yet goes on top of those to look at. */
+static int visit_commit(
+	bool *fresh, struct check *c, const struct store_oid *in, const struct store_oid *id)
 {
 	struct rec *rec = recs_find(&c->r->recs, id);
 
-	if (!rec)
-		return oids_push(&c->parents, &c->parent_n, &c->parent_cap, id);
-	if (rec->type != OBJ_COMMIT)
+	*fresh = rec && !(rec->flags & REC_SEEN);
+	if (rec && rec->type != OBJ_COMMIT)
 		return wrong_kind(in, id);
-	if (rec->flags & REC_SEEN)
+	if (!*fresh)
 		return 0;
 	rec->flags |= REC_SEEN;
 	return oids_push(&c->todo, &c->todo_n, &c->todo_cap, id);
 }
 
+/* Those of the pack, parents first: what stands in a parent is proven before it proves anything. */
 static int find_commits(struct check *c, const struct store_oid *tip)
 {
-	int err = visit_commit(c, tip, tip);
+	bool deeper;
+	int err = visit_commit(&deeper, c, tip, tip);
 
+	if (err >= 0 && !deeper)
+		err = oids_push(&c->parents, &c->parent_n, &c->parent_cap, tip);
 	while (c->todo_n > 0 && err >= 0) {
-		struct store_oid id = c->todo[--c->todo_n];
+		struct store_oid id = c->todo[c->todo_n - 1];
 		struct walk_commit w;
 
-		err = oids_push(&c->fresh, &c->fresh_n, &c->fresh_cap, &id);
-		if (err >= 0)
-			err = walk_commit_get(&w, c->s, &id);
-		for (size_t i = 0; err >= 0 && i < w.parent_count; i++)
-			err = visit_commit(c, &id, &w.parents[i]);
+		deeper = false;
+		err = walk_commit_get(&w, c->s, &id);
+		for (size_t i = 0; err >= 0 && !deeper && i < w.parent_count; i++)
+			err = visit_commit(&deeper, c, &id, &w.parents[i]);
 		receive_rest(c->r, 256);
+		if (err < 0 || deeper)
+			continue;
+		c->todo_n--;
+		err = oids_push(&c->fresh, &c->fresh_n, &c->fresh_cap, &id);
+		for (size_t i = 0; err >= 0 && i < w.parent_count; i++)
+			if (!recs_find(&c->r->recs, &w.parents[i]))
+				err = oids_push(
+					&c->parents, &c->parent_n, &c->parent_cap, &w.parents[i]);
 	}
 	return err;
 }
@@ -473,8 +485,8 @@ static int check_all(struct check *c, const struct store_oid *tip)
 	err = find_commits(c, tip);
 	if (err >= 0)
 		err = check_parents(c, tip);
-	for (size_t i = c->fresh_n; i > 0 && err >= 0; i--) /* about oldest first */
-		err = check_tree(c, &c->fresh[i - 1]);
+	for (size_t i = 0; i < c->fresh_n && err >= 0; i++)
+		err = check_tree(c, &c->fresh[i]);
 	return err < 0 ? err : check_unproven(c);
 }
 

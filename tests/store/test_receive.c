@@ -770,6 +770,52 @@ STORE_TEST(a_parent_in_the_pack_proves_nothing)
 	buf_free(&b);
 }
 
+/*
+ * Nor does a child that is looked at before its parents: with a, then a + x, then a again, and a
+ * merge that leads to them by two ways, each may seem to be proven by the next.
+ */
+STORE_TEST(a_circle_of_commits_proves_nothing)
+{
+	struct packer p;
+	struct world w;
+	struct buf b;
+
+	make_world(&w, s);
+	buf_init(&b, NULL);
+	for (int way = 0; way < 2; way++) {
+		struct store_oid folder, wider, fresh, commit[3], tip;
+		char hex[3][STORE_HEX];
+		pack_begin(&p, 10);
+		fresh = put_object(&p, OBJ_BLOB, STR("fresh"));
+		b.n = 0;
+		add_entry(&b, "100644", "stolen", &w.other_blob);
+		folder = put_object(&p, OBJ_TREE, buf_str(&b));
+		add_entry(&b, "100644", "x", &fresh);
+		wider = put_object(&p, OBJ_TREE, buf_str(&b));
+		for (int i = 0; i < 3; i++) {
+			b.n = 0;
+			add_entry(&b, "40000", "d", i == 1 ? &wider : &folder);
+			if (i == 2)
+				add_entry(&b, "100644", "y", &fresh);
+			commit[i] = put_commit(&p, &b, i ? &commit[i - 1] : &w.mine);
+		}
+		b.n = 0;
+		add_entry(&b, "40000", "d", &folder);
+		OK(oid_of(&folder, s, OBJ_TREE, buf_str(&b))); /* the first commit's */
+		b.n = 0;
+		buf_fmt(&b,
+			"tree %s\nparent %s\nparent %s\nauthor A <a@b> 1 +0000\n"
+			"committer A <a@b> 1 +0000\n\nm\n",
+			store_oid_hex(hex[0], &folder), store_oid_hex(hex[1], &commit[2 - way]),
+			store_oid_hex(hex[2], &commit[1 + way]));
+		tip = put_object(&p, OBJ_COMMIT, buf_str(&b));
+		pack_end(&p);
+		expect(give(s, &p, &tip, &limits), ERR_BAD, "neither in the pack nor in your",
+			way ? "one way" : "the other");
+	}
+	buf_free(&b);
+}
+
 /* What one failed check looked at is not fine for the next. */
 STORE_TEST(a_failed_check_proves_nothing)
 {

@@ -161,6 +161,8 @@ build/allod: build/unix-rel/allod
 unit_common := tests/unit_main.c $(wildcard tests/fake/*.c)
 # tests/lwip is a unix program over our own TCP/IP stack: its objects stand before those of the host's sockets.
 unit_extra.lwip := $(wildcard os/net/lwip/*.c)
+unit_extra.calendar := tests/dav/rig.c
+unit_extra.contacts := tests/dav/rig.c
 define unit_rules
 build/$1/tests/$2: $(call obj,$1,$(wildcard tests/$2/*.c) $(unit_common) $(unit_extra.$2)) $(call libs,$1,$2)
 	$$(call link_unix,-Wl$$(comma)--exclude-libs$$(comma)ALL -lcriterion)

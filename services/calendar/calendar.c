@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/calendar/calendar.h"
-#include "services/dav/content.h"
+#include "services/calendar/query.h"
 
 static const struct dav_default defaults[] = {
 	{ "calendar", "Calendar",
@@ -60,6 +60,40 @@ static int one_object(struct dav_facts *out, struct dav_refusal *why, const stru
 	return 0;
 }
 
+#define SPAN_SLACK (2 * 86400) /* for floating times, whatever zone they are read in */
+
+static int widen(void *ctx, const struct ical_occurrence *x)
+{
+	struct dav_facts *f = ctx;
+	bool first = !f->from && !f->to;
+
+	if (first || x->start < f->from)
+		f->from = x->start;
+	if (first || x->end > f->to)
+		f->to = x->end;
+	return 0;
+}
+
+/* Between which times it takes place at all, for the index; 0, 0 where that can't be said. */
+static void span(struct dav_facts *out, struct arena *a, struct content *root, struct content *cal)
+{
+	static const struct ical_window always = { INT64_MIN, ICAL_FOREVER };
+	struct ical o = { .a = a, .root = root, .cal = cal };
+
+	if (out->component != DAV_VEVENT)
+		return;
+	for (const struct content *c = cal->parts; c; c = c->next)
+		if (content_get(c, STR("RRULE"), NULL) || content_get(c, STR("RDATE"), NULL))
+			return;
+	if (ical_occurrences(&o, STR("VEVENT"), &always, widen, out) < 0 ||
+		(!out->from && !out->to)) {
+		out->from = out->to = 0;
+		return;
+	}
+	out->from -= SPAN_SLACK;
+	out->to += SPAN_SLACK;
+}
+
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
 	const struct dav_meta *collection, struct str bytes)
 {
@@ -80,6 +114,8 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 		return err_set(refuse(why, "valid-calendar-object-resource"),
 			"an item of a calendar has no METHOD");
 	err = one_object(out, why, cal);
+	if (err >= 0)
+		span(out, a, root, cal);
 	if (err >= 0 && collection && collection->components &&
 		!(collection->components & out->component))
 		return err_set(refuse(why, "supported-calendar-component"),
@@ -87,15 +123,9 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 	return err;
 }
 
-static int data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked)
-{
-	(void)a;
-	(void)asked;
-	buf_add(out, bytes);
-	return out->err;
-}
-
 static const struct dav_report reports[] = {
+	{ { "urn:ietf:params:xml:ns:caldav", 29 }, "calendar-query", cal_query },
+	{ { "urn:ietf:params:xml:ns:caldav", 29 }, "free-busy-query", cal_free_busy },
 	{ { 0 }, NULL, NULL },
 };
 
@@ -111,5 +141,5 @@ const struct dav_service calendar_service = {
 	.reports = reports,
 	.data_ns = { "urn:ietf:params:xml:ns:caldav", 29 },
 	.data_name = "calendar-data",
-	.data = data,
+	.data = cal_data,
 };

@@ -2,7 +2,7 @@
 #ifndef SERVICES_CALENDAR_ICAL_IMPL_H
 #define SERVICES_CALENDAR_ICAL_IMPL_H
 
-#include "os/fiber.h"
+#include "os/time.h"
 #include "services/calendar/ical.h"
 
 int32_t ical_zone_offset(const struct ical_zone *z, int64_t utc);

@@ -117,7 +117,8 @@ int ical_rule_run(const struct ical_rule *r, ical_wall_fn *fn, void *ctx)
 		return err_set(ERR_BAD, "calendar: \"%.60s\" can't be followed", text);
 	/* With a COUNT, those before the window count as well; and libical 3.0.20 loses the step of
 	 * rules finer than a day when it begins later. */
-	if (rule.count == 0 && rule.freq >= ICAL_DAILY_RECURRENCE && r->from > r->start.wall + 86400)
+	if (rule.count == 0 && rule.freq >= ICAL_DAILY_RECURRENCE &&
+		r->from > r->start.wall + 86400)
 		(void)icalrecur_iterator_set_start(it, wall_time(r->from - 86400, start.is_date));
 	err = iterate(it, r, fn, ctx);
 	icalrecur_iterator_free(it);

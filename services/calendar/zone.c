@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/calendar/zone.h"
+#include "os/time.h"
 
 #include <tzdata.h>
 
@@ -27,20 +28,8 @@ static int64_t be64(const unsigned char *p)
 
 int64_t zone_seconds(int64_t year, int month, int day, int hour, int minute, int second)
 {
-	/* Days from civil, with years that begin in March so that the leap day is the last. */
-	int64_t y = year + (month - 1) / 12, m = (month - 1) % 12, era, of_era, days;
-
-	if (m < 0) {
-		m += 12;
-		y--;
-	}
-	y -= m < 2;
-	m = (m + 10) % 12;
-	era = (y >= 0 ? y : y - 399) / 400;
-	of_era = y - era * 400;
-	days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + day -
-		1 - 719468;
-	return ((days * 24 + hour) * 60 + minute) * 60 + second;
+	struct os_date d = { (int)year, month, day, hour, minute, second, 0 };
+	return os_date_unix(&d);
 }
 
 /* ---- TZif ---- */

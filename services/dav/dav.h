@@ -33,6 +33,7 @@ struct dav_refusal {
 struct dav_facts {
 	struct str uid;     /* borrowed from the bytes or the arena; may be empty */
 	unsigned component; /* DAV_VEVENT ...; 0 where it has no meaning */
+	int64_t from, to;   /* seconds in UTC that it can't reach beyond; 0, 0: not known */
 };
 
 struct dav_request;

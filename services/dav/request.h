@@ -44,6 +44,14 @@ typedef int dav_res_fn(void *ctx, struct dav_res *res);
 MUST_CHECK int dav_res_members(
 	struct dav_request *r, const struct dav_res *collection, dav_res_fn *fn, void *ctx);
 
+/*
+ * The items of a collection by the index, without reading them: of the components `components` (0: all)
+ * and not wholly outside [from, to). `res` is borrowed during the call; fn must not write to the store.
+ */
+typedef int dav_item_fn(void *ctx, struct dav_res *res);
+MUST_CHECK int dav_items(struct dav_request *r, const struct dav_res *collection,
+	unsigned components, int64_t from, int64_t to, dav_item_fn *fn, void *ctx);
+
 /* ---- replies ---- */
 /* An error with the precondition's element (NULL: none) and a sentence for people. */
 void dav_refuse(

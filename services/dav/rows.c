@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The row of an item: where its UID stands.
- *	"u" + hash(ref, folder, UID) -> name of the item
- * The hash is 16 bytes of a SHA-256. Made from the branch alone.
+ * Rows of items, made from the branch alone:
+ *	"u" + hash(ref, folder, UID)     -> name of the item
+ *	"i" + hash(ref, folder) + name   -> id of its blob, component, from, to (8 bytes each)
+ * A hash is 16 bytes of a SHA-256.
  */
 #include "os/crypto.h"
 #include "services/dav/dav_impl.h"
 
 #define KEY_BYTES  17
+#define ITEM_KEY   (KEY_BYTES + DAV_NAME_MAX)
+#define ITEM_VALUE (20 + 1 + 8 + 8)
 #define PARSE_ROOM (16u << 20)
 
 static struct str row_key(
@@ -36,6 +39,80 @@ int dav_uid_name(struct str *name, struct dav_request *r, struct str folder, str
 		     : err_set(ERR_NOMEM, "dav: out of memory");
 }
 
+/* ---- items by collection ---- */
+static void put64(char *p, int64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		p[i] = (char)((uint64_t)v >> (56 - 8 * i));
+}
+
+static int64_t get64(const char *p)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | (uint8_t)p[i];
+	return (int64_t)v;
+}
+
+static struct str item_key(
+	char out[static ITEM_KEY], struct str ref, struct str folder, struct str name)
+{
+	struct str prefix = row_key(out, ref, folder, STR(""));
+
+	if (!prefix.p || name.n > DAV_NAME_MAX)
+		return STR_NONE;
+	out[0] = 'i';
+	memcpy(out + KEY_BYTES, name.p, name.n);
+	return str_n(out, KEY_BYTES + name.n);
+}
+
+struct scan {
+	struct dav_request *r;
+	const struct dav_res *of;
+	unsigned components;
+	int64_t from, to;
+	dav_item_fn *fn;
+	void *ctx;
+};
+
+static int on_item(void *ctx, struct str key, struct str value)
+{
+	struct scan *s = ctx;
+	struct dav_res res = { .path = s->of->path };
+	int64_t from, to;
+
+	if (value.n != ITEM_VALUE || res.path.n == DAV_SEGS_MAX)
+		return 0;
+	from = get64(value.p + 21);
+	to = get64(value.p + 29);
+	if ((s->components && value.p[20] && !(s->components & (uint8_t)value.p[20])) ||
+		((from || to) && (from >= s->to || to < s->from)))
+		return 0;
+	res.path.segs[res.path.n++] = str_sub(key, KEY_BYTES, key.n);
+	memcpy(res.node.oid.b, value.p, sizeof(res.node.oid.b));
+	return s->fn(s->ctx, &res);
+}
+
+int dav_items(struct dav_request *r, const struct dav_res *collection, unsigned components,
+	int64_t from, int64_t to, dav_item_fn *fn, void *ctx)
+{
+	struct scan s = { r, collection, components, from, to, fn, ctx };
+	char room[ITEM_KEY];
+	struct buf folder;
+	struct str prefix;
+
+	buf_init(&folder, &r->a);
+	buf_add(&folder, STR(""));
+	dav_collection_folder(&folder, collection->path.segs, collection->path.n);
+	if (folder.err < 0)
+		return folder.err;
+	prefix = item_key(room, r->ref, buf_str(&folder), STR(""));
+	return prefix.p ? store_row_scan(r->cfg->store, prefix, STR_NONE, on_item, &s)
+			: err_set(ERR_NOMEM, "dav: out of memory");
+}
+
+/* ---- deriving ---- */
 struct deriving {
 	const struct dav_service *service;
 	struct store_derive *d;
@@ -76,9 +153,12 @@ static int drop(struct deriving *v, struct str folder, struct str name, const st
 {
 	char room[KEY_BYTES];
 	struct dav_facts facts;
-	struct str key, there;
-	int err = facts_of(&facts, v, id);
+	char item[ITEM_KEY];
+	struct str key = item_key(item, v->ref, folder, name), there;
+	int err = key.p ? store_derive_row_del(v->d, key) : 0;
 
+	if (err >= 0)
+		err = facts_of(&facts, v, id);
 	if (err < 0 || facts.uid.n == 0)
 		return err;
 	key = row_key(room, v->ref, folder, facts.uid);
@@ -93,10 +173,17 @@ static int drop(struct deriving *v, struct str folder, struct str name, const st
 static int keep(struct deriving *v, struct str folder, struct str name, const struct store_oid *id)
 {
 	char room[KEY_BYTES];
+	char item[ITEM_KEY], value[ITEM_VALUE];
 	struct dav_facts facts;
-	struct str key;
+	struct str key = item_key(item, v->ref, folder, name);
 	int err = facts_of(&facts, v, id);
 
+	memcpy(value, id->b, sizeof(id->b));
+	value[20] = (char)facts.component;
+	put64(value + 21, facts.from);
+	put64(value + 29, facts.to);
+	if (err >= 0 && key.p)
+		err = store_derive_row_put(v->d, key, str_n(value, sizeof(value)));
 	if (err < 0 || facts.uid.n == 0)
 		return err;
 	key = row_key(room, v->ref, folder, facts.uid);

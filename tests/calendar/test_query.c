@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: ISC */
+/* calendar-query, expand, free-busy: over HTTP, one row a filter and what it finds. */
+#include "services/calendar/calendar.h"
+#include "tests/dav/rig.h"
+
+#define CAL "/calendars/alice/calendar/"
+#define NL  "\r\n"
+
+static const struct {
+	const char *name, *lines;
+} events[] = {
+	{ "plain",
+		"DTSTART:20260105T100000Z" NL "DTEND:20260105T110000Z" NL "SUMMARY:Plain Lunch" NL
+		"CATEGORIES:Work,Food" NL },
+	{ "berlin",
+		"DTSTART;TZID=Europe/Berlin:20260106T003000" NL "DURATION:PT1H" NL
+		"SUMMARY:\xc3\x84rger" NL "ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:a@b" NL },
+	{ "floating", "DTSTART:20260107T090000" NL "DTEND:20260107T100000" NL },
+	{ "day", "DTSTART;VALUE=DATE:20260108" NL "SUMMARY:Whole day" NL },
+	{ "instant", "DTSTART:20260109T120000Z" NL },
+	{ "weekly",
+		"DTSTART;TZID=Europe/Berlin:20260202T090000" NL
+		"DTEND;TZID=Europe/Berlin:20260202T100000" NL "RRULE:FREQ=WEEKLY;COUNT=10" NL
+		"EXDATE;TZID=Europe/Berlin:20260216T090000" NL "SUMMARY:Weekly" NL "BEGIN:VALARM" NL
+		"ACTION:DISPLAY" NL "TRIGGER:-P1D" NL "END:VALARM" NL "END:VEVENT" NL
+		"BEGIN:VEVENT" NL "UID:weekly" NL
+		"RECURRENCE-ID;TZID=Europe/Berlin:20260223T090000" NL
+		"DTSTART;TZID=Europe/Berlin:20260224T150000" NL
+		"DTEND;TZID=Europe/Berlin:20260224T160000" NL "SUMMARY:Moved" NL },
+	{ "yearly",
+		"DTSTART;VALUE=DATE:20000229" NL "RRULE:FREQ=YEARLY" NL "TRANSP:TRANSPARENT" NL },
+};
+
+#define EV(inner)   "<C:comp-filter name='VEVENT'>" inner "</C:comp-filter>"
+#define RANGE(a, b) "<C:time-range start='" a "' end='" b "'/>"
+static const struct {
+	const char *filter, *found;
+} queries[] = {
+	{ "", "plain berlin floating day instant weekly yearly" },
+	{ EV(""), "plain berlin floating day instant weekly yearly" },
+	{ "<C:comp-filter name='VTODO'/>", "" },
+	{ "<C:comp-filter name='VTODO'><C:is-not-defined/></C:comp-filter>",
+		"plain berlin floating day instant weekly yearly" },
+	{ EV(RANGE("20260105T110000Z", "20260105T230000Z")), "" },
+	{ EV(RANGE("20260105T105959Z", "20260105T230000Z")), "plain" },
+	{ EV(RANGE("20260105T233000Z", "20260106T000000Z")), "berlin" },
+	{ EV(RANGE("20260106T003000Z", "20260106T010000Z")), "" },
+	{ EV(RANGE("20260107T090000Z", "20260107T093000Z")), "floating" },
+	{ EV(RANGE("20260108T235900Z", "20260109T000000Z")), "day" },
+	{ EV(RANGE("20260109T120000Z", "20260109T120001Z")), "instant" },
+	{ EV(RANGE("20260109T110000Z", "20260109T120000Z")), "" },
+	{ EV("<C:time-range start='20260109T000000Z'/>"), "instant weekly yearly" },
+	{ EV("<C:time-range end='20260106T000000Z'/>"), "plain berlin yearly" },
+	{ EV(RANGE("20260209T080000Z", "20260209T090000Z")), "weekly" },
+	{ EV(RANGE("20260216T080000Z", "20260216T090000Z")), "" }, /* EXDATE */
+	{ EV(RANGE("20260223T080000Z", "20260223T090000Z")), "" }, /* moved away */
+	{ EV(RANGE("20260224T140000Z", "20260224T150000Z")), "weekly" },
+	{ EV(RANGE("20260406T070000Z", "20260406T080000Z")), "weekly" }, /* the clock changed */
+	{ EV(RANGE("20260413T000000Z", "20260420T000000Z")), "" },       /* COUNT */
+	{ EV(RANGE("20280229T000000Z", "20280301T000000Z")), "yearly" },
+	{ EV(RANGE("20270228T000000Z", "20270302T000000Z")), "" },
+	{ EV("<C:comp-filter name='VALARM'>" RANGE(
+		  "20260208T080000Z", "20260208T080001Z") "</C:comp-filter>"),
+		"weekly" },
+	{ EV("<C:comp-filter name='VALARM'>" RANGE(
+		  "20260208T080001Z", "20260215T080000Z") "</C:comp-filter>"),
+		"" },
+	{ EV("<C:prop-filter name='SUMMARY'><C:text-match>LUNCH</C:text-match></C:prop-filter>"),
+		"plain" },
+	{ EV("<C:prop-filter name='SUMMARY'><C:text-match collation='i;octet'>LUNCH</C:text-match>"
+	     "</C:prop-filter>"),
+		"" },
+	{ EV("<C:prop-filter name='summary'><C:text-match collation='i;unicode-casemap'>\xc3\xa4RG"
+	     "</C:text-match></C:prop-filter>"),
+		"berlin" },
+	{ EV("<C:prop-filter name='SUMMARY'><C:text-match negate-condition='yes'>e</C:text-match>"
+	     "</C:prop-filter>"),
+		"plain" },
+	{ EV("<C:prop-filter name='SUMMARY'><C:is-not-defined/></C:prop-filter>"),
+		"floating instant yearly" },
+	{ EV("<C:prop-filter name='ATTENDEE'><C:param-filter name='PARTSTAT'><C:text-match>needs"
+	     "</C:text-match></C:param-filter></C:prop-filter>"),
+		"berlin" },
+	{ EV("<C:prop-filter name='ATTENDEE'><C:param-filter name='CN'><C:is-not-defined/>"
+	     "</C:param-filter></C:prop-filter>"),
+		"berlin" },
+	{ EV("<C:prop-filter name='DTSTART'>" RANGE(
+		  "20260105T000000Z", "20260106T000000Z") "</C:prop-filter>"),
+		"plain berlin" },
+	{ EV(RANGE("20260101T000000Z",
+		  "20260201T000000Z") "<C:prop-filter name='CATEGORIES'>"
+				      "<C:text-match>food</C:text-match></C:prop-filter>"),
+		"plain" },
+};
+
+static void fill(struct rig *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		want(r, 201,
+			ask(r, "PUT", arena_fmt(&r->a, CAL "%s", events[i].name).p, NULL,
+				arena_fmt(&r->a,
+					"BEGIN:VCALENDAR" NL "VERSION:2.0" NL "BEGIN:VEVENT" NL
+					"UID:%s" NL "%sEND:VEVENT" NL "END:VCALENDAR" NL,
+					events[i].name, events[i].lines)
+					.p));
+}
+
+static int query(struct rig *r, const char *filter, const char *data)
+{
+	return ask(r, "REPORT", CAL, "Depth: 1\r\n",
+		arena_fmt(&r->a,
+			"<C:calendar-query xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'>"
+			"<prop><getetag/>%s</prop><C:filter><C:comp-filter name='VCALENDAR'>%s"
+			"</C:comp-filter></C:filter></C:calendar-query>",
+			data, filter)
+			.p);
+}
+
+static void filters(struct rig *r)
+{
+	fill(r);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+			struct buf got;
+			buf_init(&got, &r->a);
+			buf_add(&got, STR(""));
+			want(r, 207, query(r, queries[i].filter, ""));
+			for (size_t k = 0; k < ARRAY_LEN(events); k++)
+				if (says(r, arena_fmt(&r->a, CAL "%s<", events[k].name).p))
+					buf_fmt(&got, "%s%s", got.n ? " " : "", events[k].name);
+			cr_expect_str_eq(
+				got.p, queries[i].found, "%s: %s", queries[i].filter, got.p);
+		}
+		rig_rebuild(r);
+	}
+}
+Test(query, filters)
+{
+	rig_run(&calendar_service, filters);
+}
+
+static const struct {
+	const char *body, *condition;
+} refused[] = {
+	{ "", "valid-filter" },
+	{ "<C:filter/>", "valid-filter" },
+	{ "<C:filter><C:comp-filter name='VEVENT'/></C:filter>", "valid-filter" },
+	{ "<C:filter><C:comp-filter name='VCALENDAR'>" EV(
+		  "<C:time-range/>") "</C:comp-filter></C:filter>",
+		"valid-filter" },
+	{ "<C:filter><C:comp-filter name='VCALENDAR'>" EV(
+		  "<C:time-range start='20260101T000000'/>") "</C:comp-filter></C:filter>",
+		"valid-filter" },
+	{ "<C:filter><C:comp-filter name='VCALENDAR'>" EV(
+		  "<C:nope/>") "</C:comp-filter></C:filter>",
+		"supported-filter" },
+	{ "<C:filter><C:comp-filter name='VCALENDAR'>" EV(
+		  "<C:prop-filter name='X'><C:text-match "
+		  "collation='i;x'>a</C:text-match></C:prop-filter>") "</C:comp-filter></C:filter>",
+		"supported-collation" },
+};
+
+static void refusals(struct rig *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		int status = ask(r, "REPORT", CAL, NULL,
+			arena_fmt(&r->a,
+				"<C:calendar-query xmlns='DAV:' "
+				"xmlns:C='urn:ietf:params:xml:ns:caldav'>"
+				"<prop/>%s</C:calendar-query>",
+				refused[i].body)
+				.p);
+		cr_expect(status == 403 || status == 400, "%zu: %d", i, status);
+		cr_expect(says(r, refused[i].condition), "%zu: %.*s", i, STR_ARG(r->reply));
+	}
+}
+Test(query, refusals)
+{
+	rig_run(&calendar_service, refusals);
+}
+
+/* ---- parts of objects ---- */
+static void expands(struct rig *r)
+{
+	fill(r);
+	want(r, 207,
+		query(r, EV(RANGE("20260201T000000Z", "20260302T000000Z")),
+			"<C:calendar-data><C:expand start='20260201T000000Z' "
+			"end='20260302T000000Z'/></C:calendar-data>"));
+	cr_expect_eq(times(r, "BEGIN:VEVENT"), 3);
+	cr_expect(says(r, "DTSTART:20260202T080000Z") && says(r, "RECURRENCE-ID:20260202T080000Z"));
+	cr_expect(says(r, "DTSTART:20260224T140000Z") && says(r, "RECURRENCE-ID:20260223T080000Z"));
+	cr_expect(says(r, "SUMMARY:Moved") && !says(r, "RRULE") && !says(r, "20260216"));
+	cr_expect(!says(r, "TZID") && times(r, "BEGIN:VALARM") == 2);
+	want(r, 207,
+		query(r, EV(RANGE("20280101T000000Z", "20290101T000000Z")),
+			"<C:calendar-data><C:expand start='20280101T000000Z' "
+			"end='20290101T000000Z'/></C:calendar-data>"));
+	cr_expect(says(r, "DTSTART;VALUE=DATE:20280229") &&
+		says(r, "RECURRENCE-ID;VALUE=DATE:20280229"));
+	want(r, 207,
+		query(r, EV(RANGE("20260107T000000Z", "20260108T000000Z")),
+			"<C:calendar-data><C:expand start='20260107T000000Z' "
+			"end='20260108T000000Z'/></C:calendar-data>"));
+	cr_expect(says(r, "DTSTART:20260107T090000&#13;"));
+	want(r, 207,
+		query(r, EV(RANGE("20260201T000000Z", "20260202T120000Z")),
+			"<C:calendar-data><C:limit-recurrence-set start='20260201T000000Z' "
+			"end='20260202T120000Z'/></C:calendar-data>"));
+	cr_expect(says(r, "RRULE") && !says(r, "Moved"));
+	want(r, 207,
+		query(r, EV(RANGE("20260105T000000Z", "20260105T120000Z")),
+			"<C:calendar-data><C:comp name='VCALENDAR'><C:prop name='VERSION'/>"
+			"<C:comp name='VEVENT'><C:prop name='SUMMARY'/><C:prop name='UID' "
+			"novalue='yes'/></C:comp></C:comp></C:calendar-data>"));
+	cr_expect(says(r, "VERSION:2.0") && says(r, "SUMMARY:Plain Lunch") && says(r, "UID:&#13;"));
+	cr_expect(!says(r, "DTSTART"));
+}
+Test(query, expands)
+{
+	rig_run(&calendar_service, expands);
+}
+
+static void free_busy(struct rig *r)
+{
+	fill(r);
+	want(r, 201,
+		ask(r, "PUT", CAL "maybe", NULL,
+			"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:maybe" NL
+			"DTSTART:20260105T103000Z" NL "DTEND:20260105T113000Z" NL
+			"STATUS:TENTATIVE" NL "END:VEVENT" NL "END:VCALENDAR" NL));
+	want(r, 201,
+		ask(r, "PUT", CAL "touching", NULL,
+			"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:touching" NL
+			"DTSTART:20260105T110000Z" NL "DTEND:20260105T120000Z" NL "END:VEVENT" NL
+			"END:VCALENDAR" NL));
+	want(r, 200,
+		ask(r, "REPORT", CAL, "Depth: 1\r\n",
+			"<C:free-busy-query xmlns:C='urn:ietf:params:xml:ns:caldav'>"
+			"<C:time-range start='20260105T103000Z' end='20260301T000000Z'/>"
+			"</C:free-busy-query>"));
+	cr_expect(str_starts(header(r, "Content-Type"), STR("text/calendar")));
+	cr_expect(says(r, "FREEBUSY:20260105T103000Z/20260105T120000Z"));
+	cr_expect(says(r, "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20260105T103000Z/20260105T113000Z"));
+	cr_expect(says(r, "FREEBUSY:20260224T140000Z/20260224T150000Z"));
+	cr_expect(!says(r, "20260223T08") && !says(r, "20260228"));
+	want(r, 400,
+		ask(r, "REPORT", CAL, NULL,
+			"<C:free-busy-query xmlns:C='urn:ietf:params:xml:ns:caldav'/>"));
+}
+Test(query, free_busy)
+{
+	rig_run(&calendar_service, free_busy);
+}
+
+/* ---- what a calendar takes ---- */
+#define VCAL(s) "BEGIN:VCALENDAR" NL s "END:VCALENDAR" NL
+static const struct {
+	const char *body;
+	int status;
+	const char *condition;
+} puts_[] = {
+	{ VCAL("BEGIN:VEVENT" NL "UID:1" NL "DTSTART:20260101T000000Z" NL "END:VEVENT" NL), 201,
+		"" },
+	{ "", 403, "valid-calendar-data" },
+	{ "hello", 403, "valid-calendar-data" },
+	{ "BEGIN:VCARD" NL "END:VCARD" NL, 403, "valid-calendar-data" },
+	{ "BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:1" NL "END:VCALENDAR" NL, 403,
+		"valid-calendar-data" },
+	{ VCAL(""), 403, "valid-calendar-object-resource" },
+	{ VCAL("BEGIN:VEVENT" NL "END:VEVENT" NL), 403, "valid-calendar-object-resource" },
+	{ VCAL("METHOD:REQUEST" NL "BEGIN:VEVENT" NL "UID:2" NL "END:VEVENT" NL), 403,
+		"valid-calendar-object-resource" },
+	{ VCAL("BEGIN:VEVENT" NL "UID:1" NL "END:VEVENT" NL "BEGIN:VEVENT" NL "UID:2" NL
+	       "END:VEVENT" NL),
+		403, "valid-calendar-object-resource" },
+	{ VCAL("BEGIN:VTODO" NL "UID:3" NL "END:VTODO" NL), 403, "supported-calendar-component" },
+	{ VCAL("BEGIN:X-THING" NL "END:X-THING" NL "BEGIN:VEVENT" NL "UID:4" NL
+	       "DTSTART:nonsense" NL "RRULE:FREQ=NEVER" NL "END:VEVENT" NL),
+		201, "" },
+};
+
+static void takes(struct rig *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(puts_); i++) {
+		want(r, puts_[i].status,
+			ask(r, "PUT", arena_fmt(&r->a, CAL "%zu", i).p, NULL, puts_[i].body));
+		cr_expect(says(r, puts_[i].condition), "%zu: %.*s", i, STR_ARG(r->reply));
+	}
+	want(r, 201,
+		ask(r, "MKCALENDAR", "/calendars/alice/new/", NULL,
+			"<C:mkcalendar xmlns='DAV:' "
+			"xmlns:C='urn:ietf:params:xml:ns:caldav'><set><prop>"
+			"<displayname>New</displayname><C:supported-calendar-component-set>"
+			"<C:comp name='VTODO'/></C:supported-calendar-component-set></prop></set>"
+			"</C:mkcalendar>"));
+	want(r, 207,
+		ask(r, "PROPFIND", "/calendars/alice/new/", "Depth: 0\r\n",
+			"<propfind "
+			"xmlns='DAV:'><prop><displayname/><C:supported-calendar-component-set"
+			" xmlns:C='urn:ietf:params:xml:ns:caldav'/></prop></propfind>"));
+	cr_expect(says(r, "New") && says(r, "VTODO") && !says(r, "VEVENT"));
+	want(r, 403, ask(r, "PUT", "/calendars/alice/new/x", NULL, puts_[0].body));
+	want(r, 201,
+		ask(r, "PUT", "/calendars/alice/new/x", NULL,
+			VCAL("BEGIN:VTODO" NL "UID:3" NL "END:VTODO" NL)));
+	want(r, 403, ask(r, "MKCALENDAR", "/calendars/alice/new/deeper/", NULL, NULL));
+	cr_expect(says(r, "calendar-collection-location-ok"));
+}
+Test(query, takes)
+{
+	rig_run(&calendar_service, takes);
+}

@@ -71,6 +71,10 @@ static int merge_lanes(struct merge *m)
 	int err = a.err < 0 ? a.err : b.err;
 	if (err == 0)
 		err = mail_merge_text(m, STR(".lanes"), buf_str(done));
+	struct store_entry e;
+	if (err == 0 && store_find(&e, m->s, &m->root[THEIRS], STR(".lanes")) == 0 &&
+		e.kind == STORE_TREE)
+		err = mail_merge_beside(m, STR(".lanes"), &e);
 	buf_free(&a);
 	buf_free(&b);
 	return err;

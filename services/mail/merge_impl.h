@@ -184,6 +184,8 @@ MUST_CHECK int mail_merge_tree(
 /* Puts a file or folder, whatever stands there; a file beside it, at path~oid, where a folder does,
  * and where files stand in the way of a folder, they step aside likewise. */
 MUST_CHECK int mail_merge_put(struct merge *m, struct str path, const struct store_entry *e);
+/* At path~oid. */
+MUST_CHECK int mail_merge_beside(struct merge *m, struct str path, const struct store_entry *e);
 /* A file of ours: what stands in its place, or in its way, steps aside. */
 MUST_CHECK int mail_merge_text(struct merge *m, struct str path, struct str text);
 MUST_CHECK int mail_merge_del(struct merge *m, struct str path);

@@ -15,7 +15,7 @@ bool mail_merge_same(const struct merge_trio *x, enum merge_side a, enum merge_s
 }
 
 /* ---- writing ---- */
-static int beside(struct merge *m, struct str path, const struct store_entry *e)
+int mail_merge_beside(struct merge *m, struct str path, const struct store_entry *e)
 {
 	char hex[STORE_HEX], room[STORE_NAME_MAX + 1];
 	struct buf to;
@@ -50,7 +50,7 @@ static int clear_way(struct merge *m, struct str path)
 		if (err < 0 || e.kind == STORE_TREE)
 			continue;
 		err = store_edit_del(m->e, part);
-		return err < 0 ? err : beside(m, part, &e);
+		return err < 0 ? err : mail_merge_beside(m, part, &e);
 	}
 	return 0;
 }
@@ -67,7 +67,7 @@ int mail_merge_put(struct merge *m, struct str path, const struct store_entry *e
 			err = store_edit_put(m->e, path, &e->oid, e->kind);
 	}
 	if (err == ERR_EXIST && e->kind == STORE_BLOB)
-		return beside(m, path, e);
+		return mail_merge_beside(m, path, e);
 	if (err == ERR_EXIST) {
 		err = store_edit_find(&have, m->e, path);
 		if (err == 0)
@@ -75,7 +75,7 @@ int mail_merge_put(struct merge *m, struct str path, const struct store_entry *e
 		if (err == 0)
 			err = store_edit_put(m->e, path, &e->oid, e->kind);
 		if (err == 0)
-			err = beside(m, path, &have);
+			err = mail_merge_beside(m, path, &have);
 	}
 	if (err == ERR_BAD) { /* a name git forbids */
 		mail_merge_note(m, "%.*s: left out: git forbids the name", STR_ARG(path));
@@ -98,7 +98,7 @@ int mail_merge_text(struct merge *m, struct str path, struct str text)
 		err = store_edit_del(m->e, path);
 	if (err == 0)
 		err = store_edit_put_bytes(m->e, path, text);
-	return err < 0 || !other ? err : beside(m, path, &have);
+	return err < 0 || !other ? err : mail_merge_beside(m, path, &have);
 }
 
 int mail_merge_del(struct merge *m, struct str path)
@@ -126,7 +126,7 @@ static int other_files(struct merge *m, const struct merge_trio *x)
 	int err = mail_merge_del(m, path);
 	if (err == 0)
 		err = mail_merge_put(m, path, ours_first ? o : t);
-	return err < 0 ? err : beside(m, path, ours_first ? t : o);
+	return err < 0 ? err : mail_merge_beside(m, path, ours_first ? t : o);
 }
 
 /* Two sides have it, and both changed it, or one took it out. */
@@ -253,7 +253,7 @@ static int loose_in(struct merge *m, const struct merge_loose *l)
 	if (err < 0 || !x->there[first] || !x->there[second] || mail_merge_same(x, OURS, THEIRS) ||
 		mail_merge_same(x, BASE, second))
 		return err;
-	return beside(m, l->path, &x->at[second]);
+	return mail_merge_beside(m, l->path, &x->at[second]);
 }
 
 int mail_merge_loose_in(struct merge *m)

@@ -6,7 +6,7 @@
 #include "tests/mail/mail_tree.h"
 
 extern uint8_t mm_blobs[6][20]; /* what messages hold; the test makes them */
-struct mm { /* one replica's history */
+struct mm {                     /* one replica's history */
 	struct mt t;
 	uint64_t *seed;
 	uint32_t lane, next;

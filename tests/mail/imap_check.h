@@ -6,7 +6,8 @@
  *		   "1< a1 OK ~\n"                       and must answer with this line; ~ is anything
  *		   "1| raw bytes\r\n"                   the same without CRLF; \r \n \0 are bytes
  *		   "1.\n"                               it has said all and waits
- *		   "1! \n");                            it must have ended
+ *		   "1! \n"                             it must have ended
+ *		   "1* \n");                            between() of the environment is called
  *
  * A session begins, over "TLS", when its number is first named, with its greeting taken and alice
  * logged in, unless the number is followed by '-' at its first line: "1-< * OK ~".  "1=" for one
@@ -24,6 +25,7 @@ struct imap_check_env {
 	struct mail *mail;
 	struct imap_config conf;
 	char password[64];
+	void (*between)(struct imap_check_env *); /* for `before` to set */
 };
 
 /* Runs the script with `before` called in a fiber first (NULL: nothing). Fails the test by itself. */

@@ -390,6 +390,8 @@ static int on_entry(void *ctx, struct str n, const struct store_entry *e)
 	snprintf(name, sizeof(name), "%.*s", STR_ARG(n));
 	if (strstr(l->path, "/."))
 		return read_inner(l, name, e);
+	if (l->depth == 0 && !strcmp(name, ".gitattributes"))
+		return 0;
 	if (l->depth == 0 && !strcmp(name, ".lanes") && e->kind == STORE_BLOB)
 		return read_lanes(l, &e->oid);
 	if (l->depth && !strcmp(name, ".mailbox") && e->kind == STORE_BLOB)

@@ -244,3 +244,111 @@ MERGE_TEST(64, one_identity_twice)
 		cr_expect(store_oid_eq(&m, &back), "not idempotent");
 	}
 }
+
+/* ---- large mailboxes ---- */
+static const struct store_why why = { STR("t"), STR("t@example.org"), STR("t"), 1 };
+
+static void big_leaf(struct buf *out, uint32_t first, uint32_t end, const char *flags)
+{
+	out->n = 0;
+	for (uint32_t seq = first ? first : 1; seq < first + 16 && seq < end; seq++)
+		buf_fmt(out, "%08x 10 20 %s\n", seq, flags);
+}
+
+/* Seqs from..to (not to) of lane 10 in INBOX get these flags; those at `step` only. */
+static struct store_oid big_tree(struct env *v, const struct store_oid *start, uint32_t from,
+	uint32_t to, uint32_t step, const char *flags, bool messages)
+{
+	struct store_oid message = rig_message(v, "m"), tree = *start;
+	struct buf text;
+	buf_init(&text, NULL);
+	for (uint32_t at = from; at < to;) {
+		struct store_edit *e;
+		struct store_entry root;
+		char path[80];
+		OK(store_edit_begin(&e, v->s, STR("refs/heads/big"), OS_FOREVER));
+		OK(store_edit_put(e, STR(""), &tree, STORE_TREE));
+		for (int n = 0; n < 256 && at < to; n++, at += step) {
+			uint32_t first = at & ~15u;
+			snprintf(path, sizeof(path), "INBOX/.f/00000010/%x/%x/%x/%x", first >> 16,
+				first >> 12 & 15, first >> 8 & 15, first >> 4 & 15);
+			big_leaf(&text, first, to, flags);
+			OK(store_edit_put_bytes(e, str_of(path), buf_str(&text)));
+			path[7] = 'm';
+			size_t end = strlen(path);
+			for (uint32_t s = first ? first : 1; messages && s < first + 16; s++) {
+				snprintf(path + end, sizeof(path) - end, "/%08x", s);
+				OK(store_edit_put(e, str_of(path), &message, STORE_BLOB));
+			}
+		}
+		OK(store_edit_find(&root, e, STR("")));
+		OK(store_edit_commit(NULL, e, &why));
+		tree = root.oid;
+	}
+	buf_free(&text);
+	return tree;
+}
+
+static uint64_t written(struct env *v)
+{
+	struct store_stats st;
+	store_stats(&st, v->s);
+	return st.used_bytes;
+}
+
+static const char *const big_start[16] = { INBOX(A1), ".lanes", "00000010 000fffff\n" };
+
+/* Ten leaves among 20,000 messages differ on each side: what is written does not grow with the rest. */
+MERGE_TEST(256, few_of_many)
+{
+	struct store_oid none = rig_tree(v, big_start);
+	struct store_oid b = big_tree(v, &none, 0, 20000, 16, "-", true);
+	struct store_oid o = big_tree(v, &b, 160, 20000, 2048, "S", false);
+	struct store_oid t = big_tree(v, &b, 320, 20000, 2048, "F", false);
+	uint64_t before = written(v);
+	struct store_oid m = merge(v, &b, &o, &t);
+	cr_expect_leq(written(v) - before, 150 * 1024);
+	cr_expect(
+		str_starts(rig_text(v, &m, "INBOX/.f/00000010/0/0/0/a"), STR("000000a0 10 20 S")));
+	cr_expect(
+		str_starts(rig_text(v, &m, "INBOX/.f/00000010/0/0/1/4"), STR("00000140 10 20 F")));
+}
+
+/* Each of 20,000 messages got a flag on each side: one edit holds it. */
+MERGE_TEST(256, many_of_many)
+{
+	struct store_oid none = rig_tree(v, big_start);
+	struct store_oid b = big_tree(v, &none, 0, 20000, 16, "-", true);
+	struct store_oid o = big_tree(v, &b, 0, 20000, 16, "S", false);
+	struct store_oid t = big_tree(v, &b, 0, 20000, 16, "F", false);
+	struct store_oid m = merge(v, &b, &o, &t), back = merge(v, &b, &t, &o);
+	cr_expect(store_oid_eq(&m, &back));
+	struct str leaf = rig_text(v, &m, "INBOX/.f/00000010/0/4/e/1");
+	cr_expect(str_starts(leaf, STR("00004e10 10 20 FS\n00004e11 10 20 FS\n")));
+}
+
+/* All of INBOX moved into a new mailbox on one side (INBOX renamed), flagged on the other. */
+MERGE_TEST(256, moved_with_many_flags)
+{
+	struct store_oid none = rig_tree(v, big_start);
+	struct store_oid b = big_tree(v, &none, 0, 20000, 16, "-", true);
+	struct store_oid t = big_tree(v, &b, 0, 20000, 16, "F", false), o;
+	struct store_entry m, f, root;
+	struct store_edit *e;
+	OK(store_find(&m, v->s, &b, STR("INBOX/.m")));
+	OK(store_find(&f, v->s, &b, STR("INBOX/.f")));
+	OK(store_edit_begin(&e, v->s, STR("refs/heads/big"), OS_FOREVER));
+	OK(store_edit_put(e, STR(""), &none, STORE_TREE));
+	OK(store_edit_put(e, STR("Old/.m"), &m.oid, STORE_TREE));
+	OK(store_edit_put(e, STR("Old/.f"), &f.oid, STORE_TREE));
+	OK(store_edit_put_bytes(e, STR("Old/.mailbox"),
+		STR("id " A2 "\nname Old\nuse none\nsubscribed no\ncreated 2\n")));
+	OK(store_edit_find(&root, e, STR("")));
+	OK(store_edit_commit(NULL, e, &why));
+	o = root.oid;
+	struct store_oid x = merge(v, &b, &o, &t), back = merge(v, &b, &t, &o);
+	cr_expect(store_oid_eq(&x, &back));
+	struct str leaf = rig_text(v, &x, "Old/.f/00000010/0/4/e/1");
+	cr_expect(str_starts(leaf, STR("00004e10 10 20 F\n00004e11 10 20 F\n")));
+	cr_expect_null(rig_text(v, &x, "INBOX/.f/00000010/0/4/e/1").p);
+}

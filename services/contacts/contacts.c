@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "services/contacts/contacts.h"
+#include "services/contacts/contacts_impl.h"
 #include "services/dav/content.h"
 
 static const struct dav_default defaults[] = {
@@ -43,15 +43,8 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 	return 0;
 }
 
-static int data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked)
-{
-	(void)a;
-	(void)asked;
-	buf_add(out, bytes);
-	return out->err;
-}
-
 static const struct dav_report reports[] = {
+	{ { "urn:ietf:params:xml:ns:carddav", 30 }, "addressbook-query", card_query },
 	{ { 0 }, NULL, NULL },
 };
 
@@ -67,5 +60,5 @@ const struct dav_service contacts_service = {
 	.reports = reports,
 	.data_ns = { "urn:ietf:params:xml:ns:carddav", 30 },
 	.data_name = "address-data",
-	.data = data,
+	.data = card_data,
 };

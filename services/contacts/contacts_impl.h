@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVICES_CONTACTS_CONTACTS_IMPL_H
+#define SERVICES_CONTACTS_CONTACTS_IMPL_H
+
+#include "services/contacts/contacts.h"
+#include "services/dav/request.h"
+
+void card_query(struct dav_request *r, const struct xml *root);
+MUST_CHECK int card_data(
+	struct buf *out, struct arena *a, struct str bytes, const struct xml *asked);
+
+#endif

@@ -111,7 +111,7 @@ static int see(void *ctx, uint64_t seq, const struct log_record *r)
 		x->from = x->begun;
 	if (key != x->keys || r->kind == LOG_MARK)
 		return 0;
-	if (key && (seq < x->from || !checkpoint_wants(r->table, r->key)))
+	if (key && !checkpoint_wants(r->table, r->key))
 		return 0;
 	return record_index(&x->out, r);
 }
@@ -200,7 +200,10 @@ static int read_objects(struct rebuild *x)
 	return err;
 }
 
-/* From the unit of the checkpoint's begin on; what belongs to no group is behind the log's end. */
+/*
+ * From the unit of the checkpoint's begin on: from there to the end no unit is missing. What belongs
+ * to no group is behind the log's end.
+ */
 static int read_keys(struct rebuild *x)
 {
 	struct store *s = x->s;

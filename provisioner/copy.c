@@ -11,7 +11,7 @@ struct copying {
 	struct prov_copy *k;
 	struct git_dir *g;
 	struct prov_progress bar;
-	struct oids had, lacking;
+	struct oids had, lacking, cut;
 };
 
 static int push(struct oids *v, const struct store_oid *id)
@@ -74,11 +74,30 @@ static int on_pack(void *ctx, struct str bytes)
 	return err;
 }
 
+static int on_cut(void *ctx, const struct store_oid *id)
+{
+	struct copying *c = ctx;
+
+	return push(&c->cut, id);
+}
+
+static int on_shallow(void *ctx, const struct store_oid *id)
+{
+	struct copying *c = ctx;
+
+	return git_dir_shallow(c->g, id);
+}
+
 /* The refs come first: whatever happens meanwhile, the pack then holds what they name. */
 static int transfer(struct copying *c, const struct sync_remote *r)
 {
-	struct sync_lack lack = { .pack = on_pack, .ctx = c };
+	struct sync_lack lack = { .pack = on_pack, .shallow = on_shallow, .ctx = c };
 	int err = git_dir_had(c->g, on_had, c);
+
+	if (err == 0 && c->had.n)
+		err = git_dir_shallows(c->k->dir, on_cut, c);
+	if (err == ERR_NOENT)
+		err = 0;
 
 	if (err == 0)
 		err = sync_refs(r, c->k->prefix, on_ref, c);
@@ -86,6 +105,8 @@ static int transfer(struct copying *c, const struct sync_remote *r)
 	lack.want_count = c->lacking.n;
 	lack.haves = c->had.p;
 	lack.have_count = c->had.n;
+	lack.shallows = c->cut.p;
+	lack.shallow_count = c->cut.n;
 	return err < 0 ? err : sync_fetch(r, &lack);
 }
 
@@ -106,5 +127,6 @@ int prov_copy(struct prov_copy *k, struct prov_client *client)
 	prov_progress_end(&c.bar);
 	free(c.had.p);
 	free(c.lacking.p);
+	free(c.cut.p);
 	return err;
 }

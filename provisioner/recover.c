@@ -148,6 +148,13 @@ static void end_packs(struct recovering *r)
 	r->pack_n = 0;
 }
 
+static int take_shallow(void *ctx, const struct store_oid *id)
+{
+	struct recovering *r = ctx;
+
+	return store_shallow_add(r->s, id, 1);
+}
+
 static int set_refs(struct recovering *r)
 {
 	struct store_why why = { STR("allod"), STR("allod@localhost"), STR("allod: recover"), 0 };
@@ -274,6 +281,10 @@ static int fill(struct recovering *r)
 {
 	int err = git_dir_packs(r->repo, take_pack, r);
 
+	if (err == 0)
+		err = git_dir_shallows(r->repo, take_shallow, r);
+	if (err == ERR_NOENT) /* it is whole */
+		err = 0;
 	if (err == 0)
 		err = set_refs(r);
 	end_packs(r);

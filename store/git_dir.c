@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Not part of an appliance: it wants a file system. libgit2 indexes the pack. */
-#include "store/git_dir.h"
+#include "store/git_dir_impl.h"
 #include "store/store_impl.h"
 
 #include <dirent.h>
@@ -12,12 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_ROOM      1024
-#define HEAD_ROOM      12 /* of a pack: magic, version, number of objects */
-#define MARK           "[allod]\n\texport = true\n"
-#define REFS_HEAD      "# pack-refs with: sorted \n"
-#define REFS_BYTES_MAX (16u << 20)
-#define PACKS_MAX      50 /* then they are made one again */
+#define PATH_ROOM 1024
+#define HEAD_ROOM 12 /* of a pack: magic, version, number of objects */
+#define MARK      "[allod]\n\texport = true\n"
+#define REFS_HEAD "# pack-refs with: sorted \n"
+#define PACKS_MAX 50 /* then they are made one again */
 
 struct line {
 	struct line *next;
@@ -38,6 +37,8 @@ struct git_dir {
 	bool empty;        /* a pack without objects: none is written */
 	bool whole;        /* what was there goes */
 	struct line *refs; /* by name */
+	struct line *shallow;
+	bool was_shallow;
 };
 
 /* In g->room, until the next call. */
@@ -45,12 +46,6 @@ static const char *in_dir(struct git_dir *g, const char *name)
 {
 	snprintf(g->room, sizeof(g->room), "%s/%s", g->path, name);
 	return g->room;
-}
-
-static int os_fail(const char *what, const char *path)
-{
-	return err_set(errno == ENOSPC ? ERR_NOSPACE : ERR_IO, "export: %s %s: %s", what, path,
-		strerror(errno));
 }
 
 static int write_file(struct git_dir *g, const char *name, struct str text)
@@ -61,22 +56,22 @@ static int write_file(struct git_dir *g, const char *name, struct str text)
 	snprintf(g->temp, sizeof(g->temp), "%s.new", path);
 	fd = open(g->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0)
-		return os_fail("make", g->temp);
+		return git_dir_errno("make", g->temp);
 	while (text.n > 0 && err >= 0) {
 		ssize_t n = write(fd, text.p, text.n);
 		if (n < 0 && errno != EINTR)
-			err = os_fail("write", g->temp);
+			err = git_dir_errno("write", g->temp);
 		else if (n > 0)
 			text = str_sub(text, (size_t)n, text.n);
 	}
 	if (err >= 0 && fsync(fd) < 0)
-		err = os_fail("write", g->temp);
+		err = git_dir_errno("write", g->temp);
 	close(fd);
 	if (err >= 0 && rename(g->temp, path) < 0)
-		err = os_fail("rename", g->temp);
+		err = git_dir_errno("rename", g->temp);
 	fd = open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (err >= 0 && (fd < 0 || fsync(fd) < 0))
-		err = os_fail("sync", g->path);
+		err = git_dir_errno("sync", g->path);
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -93,7 +88,7 @@ static int may_use(struct git_dir *g)
 	DIR *d = opendir(g->path);
 
 	if (!d)
-		return errno == ENOENT ? 0 : os_fail("open", g->path);
+		return errno == ENOENT ? 0 : git_dir_errno("open", g->path);
 	while ((e = readdir(d)))
 		empty &= strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
 	closedir(d);
@@ -116,7 +111,7 @@ static int make_dirs(struct git_dir *g)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (mkdir(in_dir(g, names[i]), 0777) < 0 && errno != EEXIST)
-			return os_fail("make", g->room);
+			return git_dir_errno("make", g->room);
 	return 0;
 }
 
@@ -134,7 +129,7 @@ static int lock(struct git_dir *g)
 		return err;
 	g->lock = open(in_dir(g, "config"), O_RDONLY | O_CLOEXEC);
 	if (g->lock < 0)
-		return os_fail("open", g->room);
+		return git_dir_errno("open", g->room);
 	if (flock(g->lock, LOCK_EX | LOCK_NB) < 0)
 		return err_set(ERR_BUSY, "export: another process is writing %s", g->path);
 	return 0;
@@ -148,7 +143,7 @@ static int tidy_packs(struct git_dir *g, unsigned *packs)
 
 	*packs = 0;
 	if (!d)
-		return os_fail("open", g->room);
+		return git_dir_errno("open", g->room);
 	while ((e = readdir(d))) {
 		struct str name = str_of(e->d_name);
 
@@ -158,6 +153,14 @@ static int tidy_packs(struct git_dir *g, unsigned *packs)
 	}
 	closedir(d);
 	return 0;
+}
+
+static int had_shallow(void *ctx, const struct store_oid *id)
+{
+	struct git_dir *g = ctx;
+
+	g->was_shallow = true;
+	return g->whole ? 0 : git_dir_shallow(g, id);
 }
 
 static int prepare(struct git_dir *g)
@@ -173,7 +176,9 @@ static int prepare(struct git_dir *g)
 		err = tidy_packs(g, &packs);
 	if (err >= 0 && packs >= PACKS_MAX)
 		g->whole = true;
-	return err;
+	if (err >= 0)
+		err = git_dir_shallows(g->path, had_shallow, g);
+	return err == ERR_NOENT ? 0 : err;
 }
 
 int git_dir_begin(struct git_dir **out, const char *path, bool whole)
@@ -203,15 +208,21 @@ int git_dir_begin(struct git_dir **out, const char *path, bool whole)
 	return err;
 }
 
+static void lines_free(struct line *l)
+{
+	for (struct line *next; l; l = next) {
+		next = l->next;
+		free(l);
+	}
+}
+
 void git_dir_abort(struct git_dir *g)
 {
 	git_indexer_free(g->indexer);
 	if (g->lock >= 0)
 		close(g->lock);
-	for (struct line *l = g->refs, *next; l; l = next) {
-		next = l->next;
-		free(l);
-	}
+	lines_free(g->refs);
+	lines_free(g->shallow);
 	free(g);
 }
 
@@ -259,97 +270,11 @@ void git_dir_progress(const struct git_dir *g, uint64_t *done, uint64_t *total)
 }
 
 /* ---- refs ---- */
-/* "<id> <name>" */
-static int each_ref(const char *path, struct str text, store_ref_fn *fn, void *ctx)
-{
-	struct str line, hex, name;
-	struct store_oid id;
-	int err = 0;
-
-	while (text.n > 0 && err >= 0) {
-		str_cut(&line, &text, text, '\n');
-		if (line.n == 0 || line.p[0] == '#' || line.p[0] == '^')
-			continue;
-		if (!str_cut(&hex, &name, line, ' ') || store_oid_parse(&id, hex) < 0 ||
-			ref_name_check(name) < 0)
-			return err_set(ERR_CORRUPT, "%s/packed-refs is damaged", path);
-		err = fn(ctx, name, &id);
-	}
-	return err;
-}
-
-static int read_refs(struct buf *out, const char *path)
-{
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, err = 0;
-	char part[512];
-	ssize_t n;
-
-	if (dir < 0)
-		return os_fail("open", path);
-	fd = openat(dir, "packed-refs", O_RDONLY | O_CLOEXEC);
-	close(dir);
-	if (fd < 0)
-		return errno == ENOENT ? ERR_NOENT : os_fail("open packed-refs in", path);
-	while (err >= 0 && (n = read(fd, part, sizeof(part))) != 0) {
-		if (n > 0)
-			buf_add(out, str_n(part, (size_t)n));
-		else if (errno != EINTR)
-			err = os_fail("read packed-refs in", path);
-		if (out->n > REFS_BYTES_MAX)
-			err = err_set(ERR_LIMIT, "%s: its packed-refs is too long", path);
-	}
-	close(fd);
-	return err < 0 ? err : out->err;
-}
-
-int git_dir_refs(const char *path, store_ref_fn *fn, void *ctx)
-{
-	struct buf text;
-	int err;
-
-	buf_init(&text, NULL);
-	err = read_refs(&text, path);
-	if (err >= 0)
-		err = each_ref(path, buf_str(&text), fn, ctx);
-	buf_free(&text);
-	return err;
-}
-
 int git_dir_had(struct git_dir *g, store_ref_fn *fn, void *ctx)
 {
 	int err = g->whole ? 0 : git_dir_refs(g->path, fn, ctx);
 
 	return err == ERR_NOENT ? 0 : err;
-}
-
-int git_dir_packs(const char *path, git_dir_pack_fn *fn, void *ctx)
-{
-	char *file;
-	struct dirent *e;
-	int err = 0;
-	DIR *d;
-
-	if (asprintf(&file, "%s/objects/pack", path) < 0)
-		return err_set(ERR_NOMEM, "out of memory");
-	d = opendir(file);
-	if (!d)
-		err = os_fail("open", file);
-	free(file);
-	while (err >= 0 && (e = readdir(d))) {
-		struct str name = str_of(e->d_name);
-
-		if (!str_starts(name, STR("pack-")) || !str_ends(name, STR(".pack")))
-			continue;
-		if (asprintf(&file, "%s/objects/pack/%s", path, e->d_name) < 0) {
-			err = err_set(ERR_NOMEM, "out of memory");
-			break;
-		}
-		err = fn(ctx, file);
-		free(file);
-	}
-	if (d)
-		closedir(d);
-	return err;
 }
 
 int git_dir_ref(struct git_dir *g, struct str name, const struct store_oid *id)
@@ -369,6 +294,17 @@ int git_dir_ref(struct git_dir *g, struct str name, const struct store_oid *id)
 		at = &(*at)->next;
 	l->next = *at;
 	*at = l;
+	return 0;
+}
+
+int git_dir_shallow(struct git_dir *g, const struct store_oid *id)
+{
+	struct line *l = malloc(sizeof(*l));
+
+	if (!l)
+		return err_set(ERR_NOMEM, "export: out of memory");
+	*l = (struct line){ .next = g->shallow, .id = *id };
+	g->shallow = l;
 	return 0;
 }
 
@@ -404,12 +340,62 @@ static void drop_old_packs(struct git_dir *g, const char *keep)
 		closedir(d);
 }
 
+/* Is a parent of this commit missing? One that came whole earlier is no boundary here. */
+static void is_cut(bool *cut, git_odb *odb, const struct store_oid *id)
+{
+	struct str text, line;
+	git_odb_object *o;
+	git_oid oid;
+
+	memcpy(oid.id, id->b, sizeof(oid.id));
+	*cut = false;
+	if (git_odb_read(&o, odb, &oid) < 0)
+		return; /* nor is it here */
+	text = str_n(git_odb_object_data(o), git_odb_object_size(o));
+	while (str_cut(&line, &text, text, '\n') && line.n > 0)
+		if (str_starts(line, STR("parent ")) && line.n == 47 &&
+			git_oid_fromstrn(&oid, line.p + 7, 40) == 0 && !git_odb_exists(odb, &oid))
+			*cut = true;
+	git_odb_object_free(o);
+}
+
+/* "shallow" as git keeps it; before the refs, which are whole with it only. */
+static int write_shallow(struct git_dir *g)
+{
+	char hex[STORE_HEX];
+	struct buf b;
+	git_odb *odb;
+	int err;
+
+	if (!g->shallow && !g->was_shallow)
+		return 0;
+	if (git_odb_open(&odb, in_dir(g, "objects")) < 0)
+		return git_fail(ERR_IO, "export");
+	buf_init(&b, NULL);
+	for (const struct line *l = g->shallow; l; l = l->next) {
+		bool cut, again = false;
+
+		for (const struct line *k = g->shallow; k != l && !again; k = k->next)
+			again = store_oid_eq(&k->id, &l->id);
+		is_cut(&cut, odb, &l->id);
+		if (cut && !again)
+			buf_fmt(&b, "%s\n", store_oid_hex(hex, &l->id));
+	}
+	git_odb_free(odb);
+	err = b.err < 0 ? b.err : write_file(g, "shallow", buf_str(&b));
+	if (err >= 0 && b.n == 0)
+		unlink(in_dir(g, "shallow"));
+	buf_free(&b);
+	return err;
+}
+
 static void *commit_pack(void *arg)
 {
 	struct git_dir *g = arg;
-	g->err = git_indexer_commit(g->indexer, &g->progress);
-	if (g->err < 0)
-		g->err = git_fail(ERR_CORRUPT, "export");
+
+	g->err = g->indexer && git_indexer_commit(g->indexer, &g->progress) < 0
+		? git_fail(ERR_CORRUPT, "export")
+		: write_shallow(g);
 	return NULL;
 }
 
@@ -430,7 +416,7 @@ int git_dir_end(struct git_dir *g, struct str head)
 
 	if (g->head_n > 0 && g->head_n < HEAD_ROOM)
 		err = err_set(ERR_CORRUPT, "export: the pack ends too early");
-	if (err >= 0 && g->indexer)
+	if (err >= 0)
 		err = index_pack(g);
 	if (err >= 0 && g->indexer)
 		snprintf(keep, sizeof(keep), "%s", git_indexer_name(g->indexer));

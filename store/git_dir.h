@@ -28,11 +28,16 @@ MUST_CHECK int git_dir_pack(struct git_dir *g, struct str bytes);
 /* How much of the pack came. */
 void git_dir_progress(const struct git_dir *g, uint64_t *done, uint64_t *total);
 MUST_CHECK int git_dir_ref(struct git_dir *g, struct str name, const struct store_oid *id);
+/* Of this commit the parents did not come. */
+MUST_CHECK int git_dir_shallow(struct git_dir *g, const struct store_oid *id);
 MUST_CHECK int git_dir_end(struct git_dir *g, struct str head);
 void git_dir_abort(struct git_dir *g);
 
-/* Reading one that nobody is writing: its refs; the paths of its packs. */
+/* Reading one that nobody is writing: its refs (ERR_NOENT: none were ever written); commits whose
+ * parents it lacks (ERR_NOENT: it is whole); the paths of its packs. */
 MUST_CHECK int git_dir_refs(const char *path, store_ref_fn *fn, void *ctx);
+typedef int git_dir_shallow_fn(void *ctx, const struct store_oid *id); /* < 0 stops */
+MUST_CHECK int git_dir_shallows(const char *path, git_dir_shallow_fn *fn, void *ctx);
 typedef int git_dir_pack_fn(void *ctx, const char *path); /* < 0 stops and is returned */
 MUST_CHECK int git_dir_packs(const char *path, git_dir_pack_fn *fn, void *ctx);
 

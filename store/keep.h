@@ -39,6 +39,8 @@ MUST_CHECK int store_horizon_set(struct store *s, struct str ref, const struct s
 MUST_CHECK int store_horizon_get(struct store_horizon *out, struct store *s, struct str ref);
 /* Is `id` on the shallow boundary: a commit here whose parents are no longer kept? */
 bool store_shallow_has(struct store *s, const struct store_oid *id);
+/* These commits are about to come from where history is cut: their parents will not. BLOCKS. */
+MUST_CHECK int store_shallow_add(struct store *s, const struct store_oid *ids, size_t n);
 MUST_CHECK int store_shallow_list(
 	struct store *s, int (*fn)(void *ctx, const struct store_oid *id), void *ctx);
 

@@ -105,8 +105,9 @@ static int push_tree(struct reach *r, const struct view *v)
 	return err == ERR_NOENT ? 0 : err;
 }
 
-/* The header lines "tree", "parent", "object" of a commit or tag name objects. */
-static int push_headers(struct reach *r, const struct view *v)
+/* The header lines "tree", "parent", "object" of a commit or tag name objects; parents not of a
+ * commit on the boundary. */
+static int push_headers(struct reach *r, const struct store_oid *of, const struct view *v)
 {
 	struct str line, rest = str_n(v->p, v->n);
 	int err = 0;
@@ -119,6 +120,8 @@ static int push_headers(struct reach *r, const struct view *v)
 		if (!str_eq(key, STR("tree")) && !str_eq(key, STR("parent")) &&
 			!str_eq(key, STR("object")))
 			break;
+		if (str_eq(key, STR("parent")) && store_shallow_has(r->s, of))
+			continue;
 		err = store_oid_parse(&id, value);
 		if (err >= 0)
 			err = push(r, id.b);
@@ -137,7 +140,7 @@ static int visit(struct reach *r, const struct store_oid *id)
 	err = view_open(&v, r->s, id, 0, OBJECT_BYTES);
 	if (err < 0)
 		return err;
-	err = v.type == OBJ_TREE ? push_tree(r, &v) : push_headers(r, &v);
+	err = v.type == OBJ_TREE ? push_tree(r, &v) : push_headers(r, id, &v);
 	view_end(&v);
 	return err;
 }

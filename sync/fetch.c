@@ -260,6 +260,8 @@ int sync_fetch(const struct sync_remote *r, const struct sync_lack *l)
 		pkt_line(&body, "want %s\n", store_oid_hex(hex, &l->wants[i]));
 	for (size_t i = 0; i < l->have_count && i < SYNC_HAVES_MAX; i++)
 		pkt_line(&body, "have %s\n", store_oid_hex(hex, &l->haves[i]));
+	for (size_t i = 0; i < l->shallow_count; i++)
+		pkt_line(&body, "shallow %s\n", store_oid_hex(hex, &l->shallows[i]));
 	pkt_line(&body, "done\n");
 	buf_addz(&body, "0000");
 	err = body.err < 0 ? body.err

@@ -39,7 +39,8 @@ MUST_CHECK int sync_refs(
 
 struct sync_lack {
 	const struct store_oid *wants, *haves;
-	size_t want_count, have_count;
+	const struct store_oid *shallows; /* commits that are here without their parents */
+	size_t want_count, have_count, shallow_count;
 	store_sink_fn *pack; /* may BLOCK */
 	/* Before the pack, for each commit whose parents the other side keeps no more; NULL: such
 	 * history is refused. */

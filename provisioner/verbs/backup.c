@@ -72,7 +72,7 @@ static int prepare(struct job *j)
 	err = prov_file_read(&theirs, &j->p->arena, in_dir(j, "ca.pem"), 65536);
 	if (err == 0 && !str_eq(ours, theirs))
 		return err_set(ERR_EXIST, "%s is the backup of another estate", j->dir);
-	if (err == 0 || err != ERR_NOENT)
+	if (err != ERR_NOENT)
 		return err;
 	if (!is_empty(j->dir))
 		return err_set(ERR_EXIST, "%s holds something that is no backup", j->dir);

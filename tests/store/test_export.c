@@ -122,6 +122,118 @@ static int exports(void *p)
 	return 0;
 }
 
+/* ---- history that is cut ---- */
+static int fetch_to(struct store *s, const char *path, uint32_t depth, bool whole)
+{
+	struct store_oid tip;
+	struct store_fetch want = {
+		.wants = &tip, .want_count = 1, .depth = depth, .objects_max = 100000
+	};
+	struct store_plan *p;
+	struct git_dir *g;
+
+	OK(store_ref_get(&tip, s, BRANCH));
+	OK(git_dir_begin(&g, path, whole));
+	OK(store_plan_make(&p, s, &want));
+	OK(store_plan_send(p, to_dir, g));
+	for (size_t i = 0; i < p->shallow_count; i++) {
+		OK(git_dir_shallow(g, &p->shallow[i]));
+		OK(git_dir_shallow(g, &p->shallow[i]));
+	}
+	store_plan_free(p);
+	OK(git_dir_ref(g, BRANCH, &tip));
+	return git_dir_end(g, BRANCH);
+}
+
+struct copy {
+	struct store *s;
+	struct store_receive *r;
+	unsigned packs;
+};
+
+static int pack_to_store(void *ctx, const char *path)
+{
+	static const struct store_receive_limits limits = { 1 << 30, 1 << 30, 1 << 30, 100000, 50 };
+	static char bytes[1 << 20];
+	struct copy *c = ctx;
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	cr_assert_not_null(f);
+	cr_assert_eq(c->packs++, 0);
+	OK(store_receive_begin(&c->r, c->s, &limits));
+	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
+		OK(store_receive_write(c->r, str_n(bytes, n)));
+	fclose(f);
+	return store_receive_finish(c->r);
+}
+
+static int shallow_to_store(void *ctx, const struct store_oid *id)
+{
+	return store_shallow_add(((struct copy *)ctx)->s, id, 1);
+}
+
+static int ref_to_store(void *ctx, struct str ref, const struct store_oid *id)
+{
+	return store_ref_update(((struct copy *)ctx)->s, &(struct store_ref_move){ ref, NULL, id },
+		1, &why_test, OS_FOREVER);
+}
+
+/* What allod recover does with it. */
+static void back_to_a_store(const char *path)
+{
+	struct fake_disk *f = fake_disk_new(16 * MIB);
+	struct copy c = { .packs = 0 };
+
+	OK(store_format(&f->d));
+	OK(store_open(&c.s, &f->d, NULL));
+	OK(git_dir_packs(path, pack_to_store, &c));
+	OK(git_dir_shallows(path, shallow_to_store, &c));
+	OK(git_dir_refs(path, ref_to_store, &c));
+	store_receive_end(c.r);
+	cr_expect_eq(verify_count(c.s, NULL), 0);
+	store_close(c.s);
+	OK(store_open(&c.s, &f->d, NULL)); /* the boundary is kept */
+	cr_expect_eq(verify_count(c.s, NULL), 0);
+	store_close(c.s);
+	os_disk_close(&f->d);
+}
+
+static int exports_part(void *p)
+{
+	struct fake_disk *f = p;
+	struct store *s;
+	char path[128];
+
+	OK(store_open(&s, &f->d, NULL));
+	snprintf(path, sizeof(path), "%s/part.git", dir);
+	for (unsigned i = 0; i < 6; i++)
+		OK(put_text(s, BRANCH, STR("file"), str_n("123456" + i, 1)));
+	OK(fetch_to(s, path, 2, false));
+	sh("git -C part.git fsck --strict --full && git -C part.git rev-list --count b", "2\n");
+	sh("wc -l <part.git/shallow", "1\n");
+	back_to_a_store(path);
+	/* More comes, the boundary stays; then all of it, and none is left. */
+	OK(put_text(s, BRANCH, STR("file"), STR("7")));
+	OK(fetch_to(s, path, 2, false));
+	sh("git -C part.git fsck --strict --full && git -C part.git rev-list --count b", "3\n");
+	OK(fetch_to(s, path, 0, true));
+	sh("git -C part.git fsck --strict --full && git -C part.git rev-list --count b", "7\n");
+	sh("ls part.git", "HEAD\nconfig\nobjects\npacked-refs\nrefs\n");
+	store_close(s);
+	return 0;
+}
+
+Test(export, history_that_is_cut)
+{
+	char command[128];
+	snprintf(dir, sizeof(dir), "/tmp/allod-export-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	on_disk(exports_part, 16 * MIB);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+}
+
 Test(export, stock_git_reads_it)
 {
 	char command[128];

@@ -34,7 +34,9 @@ os_virt   := $(os_common) os/net/lwip os/libc $(shell find os/platform/virt -typ
 sources = $(if $(filter os,$1),$(call files,$(os_$2)),$(filter-out %/main.c,\
 	$(call files,$(shell find $(call folder_of,$1) -type d 2>/dev/null))))
 # What a library links to, itself first; only what exists.
-needs_of = $(foreach l,$1 $(filter-out $1,dav control sync identity store os),$(if $(src.$l.unix),$l))
+needs_of = $(foreach l,$1 $(used_by.$1) $(filter-out $1,dav control sync identity store os),$(if $(src.$l.unix),$l))
+# The command opens the disk of a stopped service and speaks of it as the service does.
+used_by.provisioner := mail
 $(foreach l,$(LIBS),$(foreach t,unix virt,$(eval src.$l.$t := $(call sources,$l,$t))))
 src.provisioner.virt := # a host program
 

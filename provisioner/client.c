@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/client.h"
 #include "os/crypto.h"
+#include "os/log.h"
 #include "os/main.h"
 #include "provisioner/home.h"
 #include "provisioner/pipe.h"
@@ -31,12 +32,16 @@ static int open_stopped(struct prov_client *c)
 
 	if (err == ERR_BUSY)
 		return err_set(ERR_BUSY, "another process has %s open", c->s->disk);
+	os_log_level(OS_WARN); /* this is no log */
 	if (err == 0)
-		err = store_open(&c->store, c->disk, NULL);
+		err = store_open(&c->store, c->disk, prov_driver_store(c->s->name));
 	if (err == 0)
 		err = id_open(&c->registry, c->store);
+	if (err == 0)
+		err = prov_driver_open(&c->driver, c->s->name, c->store, id_domain(c->registry));
 	if (err < 0)
 		return err;
+	cfg.words = c->driver.has_words ? &c->driver.words : NULL;
 	cfg.store = c->store;
 	cfg.registry = c->registry;
 	return control_open(&c->control, &cfg);
@@ -80,6 +85,7 @@ void prov_client_close(struct prov_client *c)
 		os_tls_free(c->tls);
 	if (c->control)
 		control_close(c->control);
+	prov_driver_close(&c->driver);
 	if (c->registry)
 		id_close(c->registry);
 	if (c->store)
@@ -377,7 +383,13 @@ static int in_fiber(void *arg)
 int prov_with_client(struct prov *p, const struct prov_args *a, const char *service_word,
 	int (*fn)(struct prov_session *x))
 {
-	struct run r = { .x = { .p = p, .args = a }, .fn = fn };
+	return prov_with_client_ctx(p, a, service_word, fn, NULL);
+}
+
+int prov_with_client_ctx(struct prov *p, const struct prov_args *a, const char *service_word,
+	int (*fn)(struct prov_session *x), void *ctx)
+{
+	struct run r = { .x = { .p = p, .args = a, .ctx = ctx }, .fn = fn };
 	struct str name;
 	int code;
 

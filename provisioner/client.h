@@ -12,6 +12,7 @@
 #ifndef PROVISIONER_CLIENT_H
 #define PROVISIONER_CLIENT_H
 
+#include "provisioner/driver.h"
 #include "provisioner/estate.h"
 #include "services/control/control.h"
 #include "sync/fetch.h"
@@ -29,6 +30,7 @@ struct prov_client {
 	struct os_disk *disk;
 	struct store *store;
 	struct id_registry *registry;
+	struct prov_driver driver;
 	struct control *control;
 };
 /* ERR_BUSY: it runs but can't be asked yet, or somebody else has its disk. */
@@ -60,7 +62,10 @@ struct prov_session {
 	struct prov_estate *e;
 	struct prov_client *c;
 	struct str path;
+	void *ctx;
 };
+int prov_with_client_ctx(struct prov *p, const struct prov_args *a, const char *service_word,
+	int (*fn)(struct prov_session *x), void *ctx);
 int prov_with_client(struct prov *p, const struct prov_args *a, const char *service_word,
 	int (*fn)(struct prov_session *x));
 /* Says what went wrong with a call: PROV_FAILED. */

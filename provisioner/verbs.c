@@ -17,6 +17,8 @@
 	X(user_revoke) \
 	X(log) \
 	X(show) \
+	X(diff) \
+	X(restore) \
 	X(verify) \
 	X(export) \
 	X(backup) \

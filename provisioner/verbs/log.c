@@ -1,107 +1,131 @@
 /* SPDX-License-Identifier: ISC */
-#include "provisioner/client.h"
+#include "provisioner/history.h"
 #include "provisioner/say.h"
+#include "provisioner/when.h"
 
-enum { OPT_USER, OPT_LIMIT, OPT_JSON };
+enum { OPT_USER, OPT_AT, OPT_LIMIT, OPT_RAW, OPT_JSON };
 static const struct prov_opt opts[] = {
-	[OPT_USER] = { "user", 0, "USER", "whose branch (the owner's); `estate` is the registry" },
+	[OPT_USER] = PROV_OPT_USER,
+	[OPT_AT] = { "at", 0, "TIME", "from then backwards" },
 	[OPT_LIMIT] = { "limit", 'n', "N", "at most so many commits (all)" },
+	[OPT_RAW] = PROV_OPT_RAW,
 	[OPT_JSON] = { "json", 0, NULL, "print one JSON object a line for programs" },
 	{ 0 },
 };
+static const struct prov_history_opts history = { OPT_USER, OPT_RAW, OPT_JSON };
 #define PAGE 200
 
 struct job {
-	struct prov_session *x;
+	struct prov_history *h;
 	uint64_t left;
 	char next[64]; /* where the next page starts; "" at the end */
-	bool more, json;
+	struct str path;
+	int code;
 };
 
-static void print_commit(const json_t *c)
+static void print_changes(const struct prov_history *h, const json_t *c)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(c, "changes"), i, one)
+	{
+		printf("    ");
+		prov_history_print(h, one);
+	}
+	if (json_is_true(json_object_get(c, "more_changes")))
+		printf("    ... (`allod show %s %.12s` shows all)\n", h->x->args->pos[0],
+			json_string_value(json_object_get(c, "commit")));
+}
+
+static void print_commit(const struct prov_history *h, const json_t *c)
 {
 	const char *message = json_string_value(json_object_get(c, "message"));
 	const char *author = json_string_value(json_object_get(c, "author"));
 	struct str subject = str_of(message ? message : "");
-	struct os_date d;
+	char when[PROV_WHEN_TEXT];
 
 	str_cut(&subject, &(struct str){ 0 }, subject, '\n');
-	os_date_of(&d, json_integer_value(json_object_get(c, "time")));
-	printf("%s%.12s%s  %04d-%02d-%02d %02d:%02d:%02d  ", prov_bold(),
-		json_string_value(json_object_get(c, "commit")), prov_plain(), d.year, d.month,
-		d.day, d.hour, d.min, d.sec);
+	printf("%s%.12s%s  %s  ", prov_bold(), json_string_value(json_object_get(c, "commit")),
+		prov_plain(),
+		prov_when_text(
+			when, json_integer_value(json_object_get(c, "time")), &prov_zone_here));
 	prov_print_clean(str_of(author ? author : ""));
 	printf("  ");
 	prov_print_clean(subject);
 	putchar('\n');
+	print_changes(h, c);
 }
 
 static int line(void *ctx, const json_t *row)
 {
 	struct job *j = ctx;
-	const char *parent;
+	const char *from = json_string_value(json_object_get(row, "from"));
+	const char *path = json_string_value(json_object_get(row, "path"));
 
 	if (json_is_true(json_object_get(row, "more"))) {
-		j->more = true;
+		snprintf(j->next, sizeof(j->next), "%s", from ? from : "");
+		j->path = arena_dup(&j->h->x->p->arena, str_of(path ? path : ""));
 		return 0;
 	}
 	if (!json_is_string(json_object_get(row, "commit")))
 		return err_set(ERR_BAD, "the service sent what is no commit");
-	parent = json_string_value(json_array_get(json_object_get(row, "parents"), 0));
-	snprintf(j->next, sizeof(j->next), "%s", parent ? parent : "");
-	if (j->left)
-		j->left--;
-	if (j->json)
+	j->left--;
+	if (j->h->json)
 		return prov_print_json_line(row) == PROV_OK ? 0 : ERR_CLOSED;
-	print_commit(row);
-	return 0;
+	print_commit(j->h, row);
+	return ferror(stdout) ? ERR_CLOSED : 0;
 }
 
 static int page(struct job *j)
 {
-	const char *user = j->x->args->opt[OPT_USER];
+	struct prov_history *h = j->h;
+	const char *at = h->x->args->opt[OPT_AT];
 	struct buf b;
 
-	buf_init(&b, &j->x->p->arena);
-	buf_fmt(&b, "/v1/log?limit=%d&", (int)(j->left < PAGE ? j->left : PAGE));
-	buf_addz(&b, j->next[0] ? "from=" : "ref=refs/heads/");
+	h->x->path = j->path;
+	buf_init(&b, NULL);
+	prov_history_target(&b, h, "log");
+	buf_fmt(&b, "&limit=%d", (int)(j->left < PAGE ? j->left : PAGE));
+	j->code = PROV_OK;
 	if (j->next[0])
-		buf_addz(&b, j->next);
-	else
-		prov_encode(&b, user ? str_of(user) : j->x->e->owner);
-	if (j->x->path.n) {
-		buf_addz(&b, "&path=");
-		prov_encode(&b, j->x->path);
-	}
-	j->more = false;
-	return b.err < 0 ? b.err : prov_lines(j->x->c, "GET", b.p, line, j);
+		buf_fmt(&b, "&on=1&from=%s", j->next);
+	else if (at)
+		j->code = prov_history_moment(&b, h, "from", at);
+	j->next[0] = '\0';
+	int err = j->code != PROV_OK ? ERR_BAD
+		: b.err < 0          ? b.err
+				     : prov_lines(h->x->c, "GET", b.p, line, j);
+	buf_free(&b);
+	return err;
 }
 
-static int all(struct prov_session *x)
+static int all(struct prov_history *h)
 {
-	struct job j = { .x = x, .left = UINT64_MAX, .json = x->args->opt[OPT_JSON] };
-	int err;
+	const char *limit = h->x->args->opt[OPT_LIMIT];
+	struct job j = { .h = h, .left = UINT64_MAX, .path = h->x->path };
+	int err = limit ? str_u64(&j.left, str_of(limit), UINT32_MAX) : 0;
 
-	if (x->args->opt[OPT_LIMIT])
-		err = str_u64(&j.left, str_of(x->args->opt[OPT_LIMIT]), UINT32_MAX);
-	else
-		err = 0;
 	if (err < 0 || j.left == 0)
-		return prov_usage(
-			NULL, "--limit takes a number from 1, not \"%s\"", x->args->opt[OPT_LIMIT]);
+		return prov_usage(NULL, "--limit takes a number from 1, not \"%s\"", limit);
 	do
 		err = page(&j);
-	while (err == 0 && j.more && j.next[0] && j.left);
+	while (err == 0 && j.next[0] && j.left);
+	if (j.code != PROV_OK)
+		return j.code;
 	if (err == ERR_CLOSED)
 		return PROV_FAILED;
-	return err < 0 ? prov_client_fail(x->c, err, "cannot read the log") : PROV_OK;
+	return err < 0 ? prov_client_fail(h->x->c, err, "cannot read the log") : PROV_OK;
 }
 
 static int run(struct prov *p, const struct prov_args *a)
 {
-	return prov_with_client(p, a, a->pos[0], all);
+	return prov_history(p, a, &history, all);
 }
 
 const struct prov_verb verb_log = { "log", "SERVICE[/PATH]", "what changed, newest first",
-	"With a path, such as mail/INBOX, only what changed there. Times are UTC.", opts, 1, 1,
-	run };
+	"With a path only what changed there: a mailbox (mail/INBOX), with those below, or a\n"
+	"message (mail/INBOX/1a2b3c4d.2f, as shown in brackets; mail/INBOX/17 by UID), followed\n"
+	"through renames and moves. Times are local. `--user estate` shows the users' branch.\n"
+	"\n" PROV_TIMES_HELP,
+	opts, 1, 1, run };

@@ -17,6 +17,8 @@ static const struct control_route routes[] = {
 	{ "GET", "/v1/refs", false, control_refs },
 	{ "GET", "/v1/log", false, control_log },
 	{ "GET", "/v1/show", false, control_show },
+	{ "GET", "/v1/diff", false, control_diff },
+	{ "POST", "/v1/restore", false, control_restore },
 	{ "POST", "/v1/verify", false, control_verify },
 	{ "GET", "/git/", true, git },
 	{ "POST", "/git/", true, git },

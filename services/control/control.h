@@ -10,8 +10,12 @@
  *	GET  /v1/status                            {name, version, uptime_sec, memory, connections, store}
  *	GET  /metrics                              Prometheus text
  *	GET  /v1/refs                              one line each: {ref, commit}
- *	GET  /v1/log?ref=&path=&from=&limit=       one line a commit, newest first
- *	GET  /v1/show?commit=                      the commit, then one line a changed file
+ *	GET  /v1/log?ref=&path=&from=&limit=       one line a commit, newest first, with `changes`; last
+ *	                                           {more, from, path} to go on with, and on=1
+ *	GET  /v1/show?ref=&path=&commit=           the commit, then one line a change
+ *	GET  /v1/diff?ref=&path=&from=&to=         {from, to}, then one line a change
+ *	POST /v1/restore?ref=&path=&to=&exact=1&dry_run=1    {as_of}, one line a change; last {ok, commits,
+ *	                                           before, counts}; undo=FROM takes back to..FROM
  *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
  *	GET  /git/info/refs?service=git-upload-pack    all refs as one git repository (sync/git.h):
  *	POST /git/git-upload-pack                      clone and fetch
@@ -23,6 +27,9 @@
  *	POST /v1/users/<user>/app-passwords        {client} -> {user, client, password}
  *	DELETE /v1/users/<user>/app-passwords/<client>
  *	POST /v1/powerdown                         {ok}; then the service stops in order
+ *
+ * History is told in the service's words (services/control/words.h), with raw=1 in files. `from`,
+ * `to` and `commit` are ids, refs, each with ~N, or moments: @<Unix seconds>.
  *
  * "One line each" is JSON lines. An error is {error, hint} with a fitting status; in a stream that
  * has begun it is the last line.
@@ -38,12 +45,14 @@
 #define CONTROL_CONNECTIONS_MAX 16
 #define CONTROL_ENDPOINT        32 /* bytes of an endpoint's id, at most */
 
+struct control_words;
 struct control_config {
 	struct store *store;
 	struct id_registry *registry; /* NULL: no users here */
 	struct os_tls *tls;           /* for control_start only */
 	struct str token;             /* at least 32 bytes; compared in constant time */
 	struct str name, version;
+	const struct control_words *words; /* NULL: none */
 	/* Brings refs/endpoints/<endpoint>/ up to date, BLOCKS; NULL: not here. `endpoint` has room. */
 	int (*snapshot)(char *endpoint, size_t *written, void *ctx);
 	void *snapshot_ctx;

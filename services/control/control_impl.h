@@ -4,6 +4,7 @@
 #define SERVICES_CONTROL_CONTROL_IMPL_H
 
 #include "services/control/control.h"
+#include "services/control/words.h"
 
 #include <jansson.h>
 
@@ -25,12 +26,17 @@ void control_status(struct control *c, struct http_x *x, struct str rest);
 void control_metrics(struct control *c, struct http_x *x, struct str rest);
 void control_refs(struct control *c, struct http_x *x, struct str rest);
 void control_log(struct control *c, struct http_x *x, struct str rest);
+void control_diff(struct control *c, struct http_x *x, struct str rest);
+void control_restore(struct control *c, struct http_x *x, struct str rest);
 void control_show(struct control *c, struct http_x *x, struct str rest);
 void control_verify(struct control *c, struct http_x *x, struct str rest);
 void control_snapshot(struct control *c, struct http_x *x, struct str rest);
 void control_users(struct control *c, struct http_x *x, struct str rest);
 void control_user(struct control *c, struct http_x *x, struct str rest);
 void control_powerdown(struct control *c, struct http_x *x, struct str rest);
+
+/* History in files: `last` and `restore` are NULL. */
+void control_files(struct control_words *out, struct store *s);
 
 /* Value of a query parameter, percent-decoded, in the request's arena; STR_NONE when absent. */
 struct str control_param(struct http_x *x, const char *name);
@@ -47,7 +53,5 @@ MUST_CHECK int control_line(struct http_x *x, json_t *j);
 void control_lines(struct http_x *x);
 /* Ends it; an err < 0 becomes its last line. */
 void control_lines_end(struct http_x *x, int err);
-/* A JSON string of bytes that may not be UTF-8: what is not is shown as U+FFFD. */
-json_t *control_text(struct str s);
 
 #endif

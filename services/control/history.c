@@ -1,78 +1,146 @@
 /* SPDX-License-Identifier: ISC */
-/* What happened: refs, log, show. Rows are gathered first and sent then: reads of the store may not
- * wait for a peer. */
+/*
+ * What happened: refs, log, show, diff, and going back. Told in the service's words, or in files; a
+ * reply begins with its first line, so that what is wrong before has a status of its own.
+ */
 #include "services/control/control_impl.h"
 
 #define LOG_LIMIT   50
 #define LOG_MOST    500
+#define LOG_SCAN    20000 /* commits looked at for one request */
+#define LOG_CHANGES 4     /* told of one commit */
 #define REFS_MAX    4096
-#define CHANGES_MAX 500
-#define TEXT_MAX    4096        /* bytes of a blob shown as text */
-#define TEXTS_MAX   (96 * 1024) /* of all of them together */
 #define MESSAGE_MAX 2048
 
-struct rows {
+struct lines {
 	struct http_x *x;
-	struct control *c;
-	json_t *list;
-	size_t most;
-	uint64_t texts; /* bytes of blobs taken so far */
-	bool more;      /* there would have been more */
+	json_t *first; /* to go before all others; NULL: none */
+	bool begun;
 };
 
-static int add(struct rows *r, json_t *row)
+static int begin(struct lines *l)
 {
-	if (json_array_append_new(r->list, row) < 0)
-		return err_set(ERR_NOMEM, "out of memory");
-	return 0;
+	json_t *first = l->first;
+
+	if (l->begun)
+		return 0;
+	l->begun = true;
+	l->first = NULL;
+	control_lines(l->x);
+	return first ? control_line(l->x, first) : 0;
 }
 
-/* Sends and drops the rows; `err` is what gathering them ended with. */
-static void send_rows(struct rows *r, int err)
+static int send(void *ctx, json_t *row)
 {
-	json_t *row;
-	size_t i;
+	struct lines *l = ctx;
+	int err = begin(l);
 
-	if (err < 0) {
-		control_fail(r->x, err, NULL);
-	} else {
-		control_lines(r->x);
-		json_array_foreach(r->list, i, row)
-		{
-			err = control_line(r->x, json_incref(row));
-			if (err < 0)
-				break;
-		}
-		if (err == 0 && r->more)
-			err = control_line(r->x, json_pack("{s:b}", "more", 1));
-		control_lines_end(r->x, err);
+	if (err == 0)
+		return control_line(l->x, row);
+	json_decref(row);
+	return err;
+}
+
+static void end(struct lines *l, int err)
+{
+	if (err < 0 && !l->begun) {
+		json_decref(l->first);
+		control_fail(l->x, err, NULL);
+		return;
 	}
-	json_decref(r->list);
+	if (begin(l) == 0)
+		control_lines_end(l->x, err);
 }
 
 /* ---- refs ---- */
 
 static int ref_row(void *ctx, struct str ref, const struct store_oid *commit)
 {
-	struct rows *r = ctx;
+	json_t *list = ctx;
 	char hex[STORE_HEX];
 
-	if (json_array_size(r->list) >= REFS_MAX)
+	if (json_array_size(list) >= REFS_MAX)
 		return err_set(ERR_LIMIT, "more than %d refs", REFS_MAX);
-	return add(r,
-		json_pack("{s:o,s:s}", "ref", control_text(ref), "commit",
-			store_oid_hex(hex, commit)));
+	return json_array_append_new(list,
+		       json_pack("{s:o,s:s}", "ref", control_text(ref), "commit",
+			       store_oid_hex(hex, commit))) < 0
+		? ERR_NOMEM
+		: 0;
 }
 
+/* Gathered first: reads of the store may not wait for a peer. */
 void control_refs(struct control *c, struct http_x *x, struct str rest)
 {
-	struct rows r = { .x = x, .c = c, .list = json_array() };
+	struct lines l = { .x = x };
+	json_t *list = json_array(), *row;
+	size_t i;
+	int err;
 
 	(void)rest;
-	send_rows(&r, store_ref_list(c->cfg.store, STR("refs/"), ref_row, &r));
+	err = store_ref_list(c->cfg.store, STR("refs/"), ref_row, list);
+	json_array_foreach(list, i, row)
+	{
+		if (err == 0)
+			err = send(&l, json_incref(row));
+	}
+	json_decref(list);
+	end(&l, err);
 }
 
-/* ---- log ---- */
+/* ---- what is asked for ---- */
+
+struct query {
+	struct control *c;
+	struct http_x *x;
+	struct str ref, path;
+	struct control_words words;
+};
+
+static void query(struct query *q, struct control *c, struct http_x *x)
+{
+	*q = (struct query){ c, x, control_param(x, "ref"), control_param(x, "path"), { 0 } };
+	if (!q->path.p)
+		q->path = STR("");
+}
+
+/* Whose words fit this tree. */
+static void choose_words(struct query *q, const struct store_oid *tree)
+{
+	const struct control_words *w = q->c->cfg.words;
+
+	if (!w || control_param(q->x, "raw").n || !w->speaks(w->ctx, tree))
+		control_files(&q->words, q->c->cfg.store);
+	else
+		q->words = *w;
+}
+
+/*
+ * "@<Unix seconds>" (where the ref stood then, by this endpoint's records), an id or a ref, with ~N.
+ * STR_NONE: the tip.
+ */
+static int resolve(struct store_commit *out, const struct query *q, struct str text)
+{
+	struct store *s = q->c->cfg.store;
+	struct store_oid id;
+	uint64_t time;
+	int err;
+
+	if (!text.p && !q->ref.p)
+		return err_set(ERR_BAD, "a ref or a commit must be given");
+	if (!text.p) {
+		err = store_ref_get(&id, s, q->ref);
+		if (err == ERR_NOENT)
+			err = err_set(err, "there is no %.*s", STR_ARG(q->ref));
+	} else if (str_starts(text, STR("@"))) {
+		err = str_u64(&time, str_sub(text, 1, text.n), INT64_MAX);
+		if (err < 0)
+			return err_set(ERR_BAD, "a moment is @ and Unix seconds");
+		err = store_ref_at(&id, s, q->ref, (int64_t)time);
+	} else {
+		err = store_resolve(&id, s, text);
+	}
+	return err < 0 ? err : store_commit_get(out, &q->x->arena, s, &id);
+}
 
 static json_t *commit_json(const struct store_commit *c)
 {
@@ -87,111 +155,245 @@ static json_t *commit_json(const struct store_commit *c)
 		control_text(str_sub(c->message, 0, MESSAGE_MAX)));
 }
 
-static int log_row(void *ctx, const struct store_commit *commit)
+/* {commit, time}, and `at`, the moment asked for, if it was one. */
+static json_t *moment(const struct store_commit *c, struct str text)
 {
-	struct rows *r = ctx;
+	char hex[STORE_HEX];
+	uint64_t at;
+	json_t *j = json_pack(
+		"{s:s,s:I}", "commit", store_oid_hex(hex, &c->id), "time", (json_int_t)c->time);
 
-	if (json_array_size(r->list) >= r->most) {
-		r->more = true;
+	if (str_starts(text, STR("@")) && str_u64(&at, str_sub(text, 1, text.n), INT64_MAX) == 0)
+		json_object_set_new(j, "at", json_integer((json_int_t)at));
+	return j;
+}
+
+/* ---- log ---- */
+
+struct log {
+	struct query *q;
+	struct lines l;
+	struct control_walk w;
+	uint64_t left;
+};
+
+struct some {
+	json_t *list;
+	bool more;
+};
+
+static int take_some(void *ctx, json_t *row)
+{
+	struct some *s = ctx;
+
+	if (json_array_size(s->list) < LOG_CHANGES)
+		return json_array_append_new(s->list, row) < 0 ? ERR_NOMEM : 0;
+	json_decref(row);
+	s->more = true;
+	return ERR_CLOSED;
+}
+
+/* The parent's tree; NULL: there is no parent, or it is not kept. */
+static const struct store_oid *tree_before(
+	struct store_commit *room, struct arena *a, struct store *s, const struct store_commit *c)
+{
+	if (c->parent_count == 0 || store_commit_get(room, a, s, &c->parents[0]) < 0)
+		return NULL;
+	return &room->tree;
+}
+
+static int log_changes(json_t *row, struct log *g, const struct store_commit *c, struct str path)
+{
+	struct query *q = g->q;
+	struct some some = { .list = json_array() };
+	struct store_commit parent;
+	struct arena a;
+	int err;
+
+	arena_init(&a, 1 << 20);
+	err = q->words.diff(q->words.ctx, q->ref, tree_before(&parent, &a, q->c->cfg.store, c),
+		&c->tree, path, take_some, &some);
+	arena_free(&a);
+	json_object_set_new(row, "changes", some.list);
+	if (some.more)
+		json_object_set_new(row, "more_changes", json_true());
+	return err == ERR_CLOSED && some.more ? 0 : err;
+}
+
+static int log_row(void *ctx, const struct store_commit *c, struct str path)
+{
+	struct log *g = ctx;
+	json_t *row;
+	int err;
+
+	if (g->left-- == 0) {
+		g->w.more = true;
+		g->w.next = c->id;
+		g->w.next_path = arena_dup(&g->q->x->arena, path);
 		return ERR_CLOSED;
 	}
-	return add(r, commit_json(commit));
+	row = commit_json(c);
+	err = g->q->words.restore ? log_changes(row, g, c, path) : 0;
+	if (err == 0)
+		return send(&g->l, row);
+	json_decref(row);
+	return err;
+}
+
+static int log_limit(struct log *g)
+{
+	struct str limit = control_param(g->q->x, "limit");
+	int err;
+
+	g->left = LOG_LIMIT;
+	if (!limit.p)
+		return 0;
+	err = str_u64(&g->left, limit, LOG_MOST);
+	return err < 0 || g->left == 0
+		? err_set(ERR_BAD, "limit is a number from 1 to %d", LOG_MOST)
+		: 0;
 }
 
 void control_log(struct control *c, struct http_x *x, struct str rest)
 {
-	struct rows r = { .x = x, .c = c, .list = json_array(), .most = LOG_LIMIT };
-	struct str from = control_param(x, "from"), limit = control_param(x, "limit");
-	struct store_oid at;
-	uint64_t most;
-	int err = 0;
-
-	(void)rest;
-	if (limit.p) {
-		err = str_u64(&most, limit, LOG_MOST);
-		if (err < 0 || most == 0)
-			err = err_set(ERR_BAD, "limit is a number from 1 to %d", LOG_MOST);
-		else
-			r.most = (size_t)most;
-	}
-	if (err == 0 && !from.p)
-		from = control_param(x, "ref");
-	if (err == 0 && !from.p)
-		err = err_set(ERR_BAD, "ref or from must be given");
-	if (err == 0)
-		err = store_resolve(&at, c->cfg.store, from);
-	if (err == 0)
-		err = store_log(c->cfg.store, &at, control_param(x, "path"), log_row, &r);
-	send_rows(&r, err);
-}
-
-/* ---- show ---- */
-
-static bool is_text(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' && !strchr("\t\r\n", s.p[i]))
-			return false;
-	return memchr(s.p, '\0', s.n) == NULL;
-}
-
-/* The blob as a JSON string when it is small text, else null; its size in any case. */
-static json_t *side(struct rows *r, const struct store_oid *id)
-{
-	struct store *s = r->c->cfg.store;
+	struct store_commit from;
+	struct query q;
+	struct log g = { .q = &q, .l = { .x = x } };
 	char hex[STORE_HEX];
-	json_t *text = NULL;
-	struct str bytes;
-	uint64_t size;
-
-	if (!id)
-		return json_null();
-	if (store_blob_size(&size, s, id) < 0)
-		return json_pack("{s:s,s:n,s:n}", "oid", store_oid_hex(hex, id), "size", "text");
-	if (size <= TEXT_MAX && r->texts + size <= TEXTS_MAX &&
-		store_blob_all(&bytes, &r->x->arena, s, id, TEXT_MAX) == 0) {
-		r->texts += size;
-		if (bytes.n == 0 || is_text(bytes))
-			text = control_text(bytes);
-	}
-	return json_pack("{s:s,s:I,s:o}", "oid", store_oid_hex(hex, id), "size", (json_int_t)size,
-		"text", text ? text : json_null());
-}
-
-static int change_row(void *ctx, const struct store_change *ch)
-{
-	struct rows *r = ctx;
-
-	if (json_array_size(r->list) >= r->most) {
-		r->more = true;
-		return ERR_CLOSED;
-	}
-	return add(r,
-		json_pack("{s:o,s:o,s:o}", "path", control_text(ch->path), "before",
-			side(r, ch->before), "after", side(r, ch->after)));
-}
-
-void control_show(struct control *c, struct http_x *x, struct str rest)
-{
-	struct rows r = { .x = x, .c = c, .list = json_array(), .most = CHANGES_MAX + 1 };
-	struct store *s = c->cfg.store;
-	struct store_commit commit, parent;
-	struct str name = control_param(x, "commit");
-	struct store_oid id;
 	int err;
 
 	(void)rest;
-	err = name.p ? store_resolve(&id, s, name) : err_set(ERR_BAD, "commit must be given");
+	query(&q, c, x);
+	err = log_limit(&g);
 	if (err == 0)
-		err = store_commit_get(&commit, &x->arena, s, &id);
+		err = resolve(&from, &q, control_param(x, "from"));
+	if (err == 0) {
+		choose_words(&q, &from.tree);
+		g.w = (struct control_walk){ .ref = q.ref,
+			.path = q.path,
+			.from = from.id,
+			.scan_max = LOG_SCAN,
+			.goes_on = control_param(x, "on").n > 0,
+			.fn = log_row,
+			.ctx = &g };
+		err = q.words.log(q.words.ctx, &x->arena, &g.w);
+	}
+	if (err == 0 && g.w.more)
+		err = send(&g.l,
+			json_pack("{s:b,s:s,s:o}", "more", 1, "from", store_oid_hex(hex, &g.w.next),
+				"path", control_text(g.w.next_path)));
+	end(&g.l, err);
+}
+
+/* ---- show and diff ---- */
+
+void control_show(struct control *c, struct http_x *x, struct str rest)
+{
+	struct lines l = { .x = x };
+	struct store_commit commit, parent;
+	struct query q;
+	int err;
+
+	(void)rest;
+	query(&q, c, x);
+	err = resolve(&commit, &q, control_param(x, "commit"));
+	if (err == 0) {
+		choose_words(&q, &commit.tree);
+		l.first = commit_json(&commit);
+		err = q.words.diff(q.words.ctx, q.ref,
+			tree_before(&parent, &x->arena, c->cfg.store, &commit), &commit.tree,
+			q.path, send, &l);
+	}
+	end(&l, err);
+}
+
+void control_diff(struct control *c, struct http_x *x, struct str rest)
+{
+	struct str from = control_param(x, "from"), to = control_param(x, "to");
+	struct lines l = { .x = x };
+	struct store_commit a, b;
+	struct query q;
+	int err;
+
+	(void)rest;
+	query(&q, c, x);
+	err = from.p ? resolve(&a, &q, from) : err_set(ERR_BAD, "from must be given");
 	if (err == 0)
-		err = add(&r, commit_json(&commit));
-	if (err == 0 && commit.parent_count)
-		err = store_commit_get(&parent, &x->arena, s, &commit.parents[0]);
+		err = resolve(&b, &q, to);
+	if (err == 0) {
+		choose_words(&q, &b.tree);
+		l.first = json_pack("{s:o,s:o}", "from", moment(&a, from), "to", moment(&b, to));
+		err = q.words.diff(q.words.ctx, q.ref, &a.tree, &b.tree, q.path, send, &l);
+	}
+	end(&l, err);
+}
+
+/* ---- restore ---- */
+
+/* Where to go back to: as asked, or where what is gone was last. */
+static int target(struct control_restore *r, struct lines *l, struct query *q)
+{
+	struct str to = control_param(q->x, "to"), undo = control_param(q->x, "undo");
+	struct store_commit c;
+	int err = 0;
+
+	r->undo = undo.n > 0;
+	if (!to.p && q->path.n && !r->undo) {
+		err = q->words.last(&r->to, q->words.ctx, q->ref, q->path);
+		if (err == 0)
+			err = store_commit_get(&c, &q->x->arena, q->c->cfg.store, &r->to);
+	} else {
+		err = to.p ? resolve(&c, q, to) : err_set(ERR_BAD, "to must be given");
+	}
+	if (err < 0)
+		return err;
+	r->to = c.id;
+	l->first = json_pack("{s:o}", "as_of", moment(&c, to));
+	if (r->undo)
+		err = resolve(&c, q, undo);
+	r->from = c.id;
+	return err;
+}
+
+static json_t *result(const struct control_restore *r)
+{
+	char hex[3][STORE_HEX];
+	json_t *j = json_pack("{s:b,s:b,s:i,s:s,s:O}", "ok", 1, "dry_run", r->dry_run, "commits",
+		(int)r->commits, "before", store_oid_hex(hex[0], &r->before), "counts", r->counts);
+
+	if (j && r->commits) {
+		json_object_set_new(j, "first", json_string(store_oid_hex(hex[1], &r->first)));
+		json_object_set_new(j, "last", json_string(store_oid_hex(hex[2], &r->last)));
+	}
+	return j;
+}
+
+void control_restore(struct control *c, struct http_x *x, struct str rest)
+{
+	struct lines l = { .x = x };
+	struct control_restore r = { .row = send, .ctx = &l };
+	struct store_commit tip;
+	struct query q;
+	int err;
+
+	(void)rest;
+	query(&q, c, x);
+	err = resolve(&tip, &q, STR_NONE);
 	if (err == 0)
-		err = store_diff(s, commit.parent_count ? &parent.tree : NULL, &commit.tree,
-			control_param(x, "path"), change_row, &r);
-	if (err == ERR_CLOSED && r.more)
-		err = 0;
-	send_rows(&r, err);
+		choose_words(&q, &tip.tree);
+	if (err == 0 && !q.words.restore)
+		err = err_set(ERR_UNSUPPORTED, "%.*s cannot be restored", STR_ARG(q.ref));
+	if (err == 0)
+		err = target(&r, &l, &q);
+	if (err == 0) {
+		r.ref = q.ref;
+		r.path = q.path;
+		r.exact = control_param(x, "exact").n > 0;
+		r.dry_run = control_param(x, "dry_run").n > 0;
+		err = q.words.restore(q.words.ctx, &r);
+		if (err == 0)
+			err = send(&l, result(&r));
+	}
+	json_decref(r.counts);
+	end(&l, err);
 }

@@ -604,3 +604,47 @@ int mail_tree_folder(struct str *path, struct arena *a, struct store *s,
 	*path = buf_str(&b);
 	return err;
 }
+
+struct search {
+	struct store *s;
+	struct arena *a;
+	const struct mail_id *id;
+	struct buf message; /* its path below .m */
+	struct str path;
+};
+
+static int look_in(
+	void *ctx, struct str path, const struct mail_folder *old, const struct mail_folder *new)
+{
+	struct search *x = ctx;
+	struct mail_file file;
+	struct store_entry e;
+	struct str text;
+	bool here = false;
+	(void)old;
+	if (x->id == NULL) {
+		here = new->side.has_m &&store_find(&e, x->s, &new->side.m, buf_str(&x->message)) ==
+			0;
+	} else if (new->has_file) {
+		int err = store_blob_all(&text, x->a, x->s, &new->file, MAIL_FILE_MAX);
+		if (err < 0)
+			return err == ERR_LIMIT ? 0 : err;
+		mail_file_parse(&file, text);
+		here = file.exists && mail_id_eq(&file.id, x->id);
+	}
+	if (!here)
+		return 0;
+	x->path = arena_dup(x->a, path);
+	return ERR_EXIST; /* no further */
+}
+
+int mail_tree_search(struct str *path, struct arena *a, struct store *s,
+	const struct store_oid *tree, const struct mail_id *id, uint32_t lane, uint32_t seq)
+{
+	struct search x = { .s = s, .a = a, .id = id };
+	buf_init(&x.message, a);
+	mail_path_message(&x.message, lane, seq);
+	int err = x.message.err < 0 ? x.message.err : mail_walk(s, a, NULL, tree, look_in, &x);
+	*path = x.path;
+	return err == ERR_EXIST ? 0 : err;
+}

@@ -57,5 +57,8 @@ MUST_CHECK int mail_compare_next(struct mail_change **out, size_t *n, struct mai
 /* The folder a mailbox or a parent of mailboxes has in a tree; in the arena. ERR_NOENT. */
 MUST_CHECK int mail_tree_folder(struct str *path, struct arena *a, struct store *s,
 	const struct store_oid *tree, struct str name);
+/* The folder of the mailbox with this id, or (NULL) of one that has the message; .p NULL: nowhere. */
+MUST_CHECK int mail_tree_search(struct str *path, struct arena *a, struct store *s,
+	const struct store_oid *tree, const struct mail_id *id, uint32_t lane, uint32_t seq);
 
 #endif

@@ -12,6 +12,7 @@
 #include "services/mail/mailbox.h"
 #include "services/mail/push.h"
 #include "services/mail/smtp.h"
+#include "services/mail/words.h"
 #include "sync/git.h"
 
 #define VERSION "0.1"
@@ -258,6 +259,7 @@ static void resume(void *arg)
 
 static int start_all(struct service *s)
 {
+	static struct control_words words;
 	struct control_config control = {
 		.name = STR("mail"),
 		.version = STR(VERSION),
@@ -267,8 +269,11 @@ static int start_all(struct service *s)
 		.token = s->options.token,
 		.snapshot = snapshot,
 		.snapshot_ctx = s,
+		.words = &words,
 	};
 	int err;
+
+	mail_words(&words, s->mail);
 
 	s->smtp = (struct smtp_config){
 		.store = s->store,

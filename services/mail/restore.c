@@ -126,47 +126,60 @@ static int put_in(struct restoring *g, const struct mail_change *ch)
 	return mail_edit_put(g->w, 0, &p, ch->lane, ch->seq, &ch->blob, &ch->line[MAIL_NEW]);
 }
 
-/* A message that could not be taken out is not put in, lest there be two. */
-static int apply_messages(struct restoring *g)
+/* Out of where it stands; what its new mailbox can't take does not leave. */
+static int leave(struct restoring *g, const struct mail_change *ch)
+{
+	struct mail_place to;
+	bool here = true;
+	int err = 0;
+	if (ch->kind != MAIL_WENT && ch->kind != MAIL_MOVED)
+		return 0;
+	if (ch->kind == MAIL_MOVED)
+		err = restore_place(&to, &here, g, ch->to);
+	if (err < 0 || !here)
+		return err < 0 ? err : ERR_NOENT;
+	if (g->targets[ch->from].remove) /* it went with its mailbox */
+		return 0;
+	err = take_out(g, ch);
+	g->changed = g->changed || err == 0;
+	return err;
+}
+
+static int enter(struct restoring *g, const struct mail_change *ch)
+{
+	if (ch->kind == MAIL_WENT)
+		return 0;
+	int err = put_in(g, ch);
+	g->changed = g->changed || err == 0;
+	return err;
+}
+
+static int for_each(struct restoring *g, int (*by)(const void *a, const void *b),
+	int (*fn)(struct restoring *g, const struct mail_change *ch))
 {
 	int err = 0;
 	if (g->batch_count > 1)
-		qsort(g->batch, g->batch_count, sizeof(*g->batch), by_from);
+		qsort(g->batch, g->batch_count, sizeof(*g->batch), by);
 	for (size_t i = 0; err == 0 && i < g->batch_count; i++) {
-		struct mail_change *ch = &g->batch[i];
-		g->done[i] = true;
-		if (ch->kind != MAIL_WENT && ch->kind != MAIL_MOVED)
-			continue;
-		/* what its mailbox can't take must not leave the one it is in */
-		struct mail_place p;
-		bool here = true;
-		if (ch->kind == MAIL_MOVED)
-			err = restore_place(&p, &here, g, ch->to);
-		if (err == 0)
-			err = here ? take_out(g, ch) : ERR_NOENT;
-		if (err == ERR_NOENT)
-			g->done[i] = false;
+		err = fn(g, &g->batch[i]);
+		g->done[i] = err == 0;
 		if (err == ERR_NOENT)
 			err = 0;
 	}
 	size_t n = 0;
-	for (size_t i = 0; i < g->batch_count; i++)
+	for (size_t i = 0; err == 0 && i < g->batch_count; i++)
 		if (g->done[i])
 			g->batch[n++] = g->batch[i];
 	g->batch_count = n;
-	if (n > 1)
-		qsort(g->batch, n, sizeof(*g->batch), by_to);
-	for (size_t i = 0; err == 0 && i < n; i++) {
-		g->done[i] = true;
-		if (g->batch[i].kind == MAIL_WENT)
-			continue;
-		err = put_in(g, &g->batch[i]);
-		if (err == ERR_NOENT) {
-			g->done[i] = false;
-			err = 0;
-		}
-	}
 	return err;
+}
+
+/* A message that could not be taken out is not put in, lest there be two. What stays of the batch is
+ * what was done. */
+static int apply_messages(struct restoring *g)
+{
+	int err = for_each(g, by_from, leave);
+	return err < 0 ? err : for_each(g, by_to, enter);
 }
 
 /* ---- one edit ---- */
@@ -223,8 +236,6 @@ static int tell(struct restoring *g)
 	}
 	for (size_t i = 0; err == 0 && i < g->batch_count; i++) {
 		struct mail_restore_told what = { .message = &g->batch[i] };
-		if (!g->done[i])
-			continue;
 		count_done(g, &g->batch[i]);
 		if (r->told != NULL)
 			err = r->told(r->ctx, g->c, &what);
@@ -246,8 +257,6 @@ static int change(struct restoring *g)
 		err = mail_edit_flush(g->w);
 	if (err == 0 && g->at_end && g->r->undo)
 		err = restore_empty_boxes(g);
-	for (size_t i = 0; i < g->batch_count; i++)
-		g->changed = g->changed || g->done[i];
 	return err;
 }
 
@@ -318,6 +327,20 @@ static int read_marks(struct restoring *g, const struct store_oid *tree)
 	return err == ERR_NOENT ? 0 : err;
 }
 
+/* One message must have been there, or nothing can come back. */
+static int check_message(struct restoring *g, const struct store_oid *then)
+{
+	struct str path;
+	if (!g->scope.message || g->r->undo || g->r->exact)
+		return 0;
+	int err = mail_tree_search(
+		&path, &g->arena, g->a->m->s, then, NULL, g->scope.lane, g->scope.seq);
+	if (err == 0 && path.p == NULL)
+		err = err_set(ERR_NOENT, "there was no message %08x.%x then", g->scope.lane,
+			g->scope.seq);
+	return err;
+}
+
 static int begin(struct restoring *g)
 {
 	struct mail_restore *r = g->r;
@@ -335,6 +358,8 @@ static int begin(struct restoring *g)
 		err = tree_of(&then, s, &r->to);
 	if (err == 0)
 		err = mail_scope_parse(&g->scope, &g->arena, g->a, r->path, &from, &then);
+	if (err == 0)
+		err = check_message(g, &then);
 	if (err == 0 && r->undo)
 		err = read_marks(g, &then);
 	if (err == 0)

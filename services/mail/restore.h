@@ -40,7 +40,7 @@ struct mail_scope {
 /*
  * "", "work/plans", "INBOX/1a2b3c4d.0000002f" (zeros may be left out), "1a2b3c4d.2f", or
  * "INBOX/17": by UID, of what is there now. In the arena. ERR_NOENT: no such mailbox in either tree
- * (NULL: not looked at), no such UID.
+ * (one may be NULL; both: the path is taken at its word); ERR_BAD: no such UID.
  */
 MUST_CHECK int mail_scope_parse(struct mail_scope *out, struct arena *a, struct mail_account *acct,
 	struct str path, const struct store_oid *tree, const struct store_oid *other_tree);

@@ -169,7 +169,7 @@ static bool same_line(const struct mail_line *a, const struct mail_line *b)
 bool restore_wants(struct mail_change *ch, struct restoring *g)
 {
 	const struct target *from = &g->targets[ch->from], *to = &g->targets[ch->to];
-	bool exact = g->r->exact, goes = from->remove;
+	bool exact = g->r->exact;
 	if (!mail_scope_message(&g->scope, ch->lane, ch->seq))
 		return false;
 	switch (ch->kind) {
@@ -181,15 +181,13 @@ bool restore_wants(struct mail_change *ch, struct restoring *g)
 	case MAIL_WENT:
 		if (g->r->undo && first_arrived(g, ch->lane, ch->seq))
 			return false;
-		return exact && from->wanted_old && !goes; /* it goes with its mailbox */
+		return exact && from->wanted_old;
 	case MAIL_MOVED:
 		if (!(to->wanted_new || (exact && from->wanted_old)) || !has_home(g, ch->to))
 			return false;
 		ch->to = aliased(g, ch->to);
 		if (ch->to == ch->from)
 			ch->kind = MAIL_LINE;
-		else if (goes)
-			ch->kind = MAIL_CAME;
 		break;
 	case MAIL_LINE:
 		if (!to->wanted_new)

@@ -13,11 +13,11 @@ bool mail_scope_message(const struct mail_scope *sc, uint32_t lane, uint32_t seq
 	return !sc->message || (sc->lane == lane && sc->seq == seq);
 }
 
-/* "1a2b3c4d.0000002f"; zeros in front may be missing. */
+/* "1a2b3c4d.0000002f"; zeros in front of the number may be missing. */
 static bool parse_identity(uint32_t *lane, uint32_t *seq, struct str s)
 {
 	struct str head, rest;
-	return str_cut(&head, &rest, s, '.') && mail_hex32(lane, head, 1) &&
+	return str_cut(&head, &rest, s, '.') && mail_hex32(lane, head, 8) &&
 		mail_hex32(seq, rest, 1);
 }
 
@@ -54,7 +54,7 @@ static int find_uid(struct mail_scope *out, struct mail_account *acct, uint32_t 
 		return err;
 	const struct mail_msg *msg = mail_box_find(b, uid);
 	if (msg == NULL) {
-		err = err_set(ERR_NOENT,
+		err = err_set(ERR_BAD,
 			"no message has UID %u in %.*s now; one that is gone is named by lane and "
 			"number, as log and diff show it",
 			uid, STR_ARG(out->mailbox));
@@ -67,10 +67,16 @@ static int find_uid(struct mail_scope *out, struct mail_account *acct, uint32_t 
 	return err;
 }
 
+static int no_mailbox(struct str name)
+{
+	return err_set(ERR_NOENT, "there is no mailbox \"%.*s\", and was none then", STR_ARG(name));
+}
+
 int mail_scope_parse(struct mail_scope *out, struct arena *a, struct mail_account *acct,
 	struct str path, const struct store_oid *tree, const struct store_oid *other_tree)
 {
 	const struct store_oid *trees[2] = { tree, other_tree };
+	bool looks = tree != NULL || other_tree != NULL;
 	struct str parent, last;
 	uint64_t uid;
 	*out = (struct mail_scope){ .mailbox = STR("") };
@@ -85,21 +91,15 @@ int mail_scope_parse(struct mail_scope *out, struct arena *a, struct mail_accoun
 		return err;
 	bool below = last_level(&parent, &last, path);
 	bool identity = parse_identity(&out->lane, &out->seq, last);
-	bool number = !identity && below && str_u64(&uid, last, UINT32_MAX) == 0;
+	bool number = looks && !identity && below && str_u64(&uid, last, UINT32_MAX) == 0;
 	if (!identity && !number)
-		return err_set(ERR_NOENT, "there is no mailbox \"%.*s\", and was none then",
-			STR_ARG(path));
+		return looks ? no_mailbox(path) : 0;
 	out->mailbox = STR("");
-	if (below) {
-		err = mail_name_normal(&out->mailbox, a, parent);
-		if (err == 0)
-			err = find_box(a, acct->m->s, out->mailbox, trees);
-		if (err == ERR_NOENT)
-			err = err_set(ERR_NOENT, "there is no mailbox \"%.*s\", and was none then",
-				STR_ARG(parent));
-		if (err < 0)
-			return err;
-	}
+	err = below ? mail_name_normal(&out->mailbox, a, parent) : 0;
+	if (err == 0 && below && looks)
+		err = find_box(a, acct->m->s, out->mailbox, trees);
+	if (err < 0)
+		return err == ERR_NOENT ? no_mailbox(parent) : err;
 	out->message = true;
 	return number ? find_uid(out, acct, (uint32_t)uid) : 0;
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """What is exported, read by stock git and by a reader of docs/mail-layout.md written in Python, against what IMAP shows."""
 import imaplib
+import json
 import os
 import random
 import re
@@ -165,12 +166,13 @@ def export_is_what_imap_shows(e):
     assert sum(sum(m.values()) for m in shown.values()) > 100
 
     # the history the command shows is the one git shows; and a mailbox's is part of it
-    ours = [line.split()[0] for line in e.run("log", "mail").stdout.splitlines()]
+    ours = [json.loads(line)["commit"] for line in e.run("log", "mail", "--json").stdout.splitlines()]
     theirs = git(repo, "log", "--first-parent", "--format=%H", "alice").decode().split()
-    assert all(t.startswith(o) for o, t in zip(ours, theirs)) and ours, (ours[:3], theirs[:3])
-    some = [line.split()[0] for line in e.run("log", "mail/Sent").stdout.splitlines()]
+    assert ours == theirs, (ours[:3], theirs[:3])
+    some = [json.loads(line)["commit"] for line in e.run("log", "mail/Sent", "--json").stdout.splitlines()]
     assert 0 < len(some) < len(theirs)
-    assert "Sent/" in e.run("show", "mail", some[0]).stdout
+    assert "Sent: " in e.run("show", "mail", some[0]).stdout
+    assert "Sent/.m/" in e.run("show", "mail", "--raw", some[0]).stdout
 
     # a second export into the same folder follows
     assert conn.append("Sent", None, None, b"Subject: later\r\n\r\nx\r\n")[0] == "OK"

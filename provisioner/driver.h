@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* What a service brings to its disk when the command opens it: the store's driver and its words. */
+#ifndef PROVISIONER_DRIVER_H
+#define PROVISIONER_DRIVER_H
+
+#include "services/control/words.h"
+
+struct prov_driver {
+	struct mail *mail; /* or NULL */
+	struct control_words words;
+	bool has_words;
+};
+const struct store_driver *prov_driver_store(struct str service); /* NULL: it has none */
+/* `domain` is what authors of commits are addressed at. */
+MUST_CHECK int prov_driver_open(
+	struct prov_driver *d, struct str service, struct store *s, struct str domain);
+void prov_driver_close(struct prov_driver *d); /* before the store; harmless on a zeroed one */
+
+#endif

@@ -5,6 +5,7 @@
  *	mpos              where in the log the next group begins that LMDB may not know
  *	u<unit, 4 bytes>  generation (8), records (4), dead (4); little-endian; of the log's units
  */
+#include "store/lmdb_disk_impl.h"
 #include "store/log_part_impl.h"
 #include "store/store_impl.h"
 
@@ -244,6 +245,16 @@ static int follow(struct store *s)
 	return err < 0 ? err : replay(s);
 }
 
+int index_again(struct store *s)
+{
+	log_close(s->log);
+	if (s->kv)
+		kv_close(s->kv);
+	s->log = NULL;
+	s->kv = NULL;
+	return index_rebuild(s);
+}
+
 int index_open(struct store *s)
 {
 	int err;
@@ -255,12 +266,18 @@ int index_open(struct store *s)
 	if (err != ERR_CORRUPT)
 		return err;
 	os_log(OS_WARN, "svc=store event=index-damaged why=\"%s\"", err_text(err));
-	log_close(s->log);
-	if (s->kv)
-		kv_close(s->kv);
-	s->log = NULL;
-	s->kv = NULL;
-	return index_rebuild(s);
+	return index_again(s);
+}
+
+void index_lose(struct store *s)
+{
+	static const uint8_t nothing[2 * LMDB_DISK_PAGE]; /* LMDB begins with two meta pages */
+	uint64_t at = bytes_of(&s->super, &s->super.extents[0]).offset;
+
+	os_log(OS_WARN,
+		"svc=store event=index-given-up why=\"to be made again at the next start\"");
+	if (os_disk_write(s->disk, at, nothing, sizeof(nothing)) >= 0)
+		(void)!os_disk_flush(s->disk);
 }
 
 static int no_more(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted)

@@ -140,6 +140,11 @@ void kv_close(struct kv *kv)
 	free(kv);
 }
 
+bool kv_damaged(const struct kv *kv)
+{
+	return lmdb_disk_damaged(kv->disk);
+}
+
 /* ---- the tail ---- */
 void kv_apply(struct kv *kv, struct changes *from)
 {

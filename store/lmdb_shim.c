@@ -3,12 +3,17 @@
 #include "store/lmdb_disk_impl.h"
 #include "store/lmdb_shim.h"
 
+#include "os/log.h"
+
 #include <errno.h>
+#include <zlib.h>
 
 #define FD_BASE   0x40000000
 #define FD_SYNC   1 /* the descriptor opened with O_DSYNC */
 #define GATHER    (64 * 1024)
 #define PATH_KIND "store:"
+#define META      2 /* the first pages, written in part: LMDB chooses between them */
+#define CHECK_AT  8 /* in a page: mp_pad, of use only for fixed-size duplicates */
 
 struct lmdb_disk {
 	struct os_disk *d;
@@ -17,8 +22,9 @@ struct lmdb_disk {
 	uint64_t n; /* bytes of all */
 	char *map;
 	uint64_t reserved;
-	bool fresh, failed;
-	char *gather; /* GATHER bytes: pages that lie together in the file but not in memory */
+	bool fresh, failed, damaged;
+	uint8_t *sound; /* a bit for each page found sound since it was written */
+	char *gather;   /* GATHER bytes: pages that lie together in the file but not in memory */
 };
 
 static struct lmdb_disk *disks[LMDB_DISK_MAX];
@@ -35,6 +41,13 @@ int lmdb_disk_grow(struct lmdb_disk *l, const struct kv_extent *x)
 		last = NULL;
 	if (!last && l->count == KV_EXTENTS)
 		return err_set(ERR_LIMIT, "store: the index is in over %d pieces", KV_EXTENTS);
+	size_t old = l->n / LMDB_DISK_PAGE / 8 + 1,
+	       now = (l->n + x->bytes) / LMDB_DISK_PAGE / 8 + 1;
+	uint8_t *sound = realloc(l->sound, now);
+	if (!sound)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	memset(sound + (l->n ? old : 0), 0, now - (l->n ? old : 0));
+	l->sound = sound;
 	err = l->d->ops->map_at(l->d, l->map + l->n, x->offset, x->bytes);
 	if (err < 0)
 		return err;
@@ -93,7 +106,13 @@ void lmdb_disk_del(struct lmdb_disk *l)
 	if (l->map)
 		l->d->ops->map_release(l->d, l->map, l->reserved);
 	free(l->gather);
+	free(l->sound);
 	free(l);
+}
+
+bool lmdb_disk_damaged(const struct lmdb_disk *l)
+{
+	return l->damaged;
 }
 
 uint64_t lmdb_disk_bytes(const struct lmdb_disk *l)
@@ -111,6 +130,16 @@ static struct lmdb_disk *of_fd(int fd)
 	unsigned slot = (unsigned)(fd - FD_BASE) / 2;
 	os_assert(fd >= FD_BASE && slot < LMDB_DISK_MAX && disks[slot]);
 	return disks[slot];
+}
+
+static struct lmdb_disk *of_map(const void *p)
+{
+	for (int i = 0; i < LMDB_DISK_MAX; i++) {
+		struct lmdb_disk *l = disks[i];
+		if (l && (const char *)p >= l->map && (const char *)p < l->map + l->n)
+			return l;
+	}
+	os_panic("store: not in the index's map");
 }
 
 static bool inside(const struct lmdb_disk *l, off_t at, size_t n)
@@ -213,15 +242,66 @@ ssize_t store_lmdb_pread(int fd, void *p, size_t n, off_t at)
 	return (ssize_t)n;
 }
 
-ssize_t store_lmdb_pwrite(int fd, const void *p, size_t n, off_t at)
+/* ---- checks of pages ---- */
+static uint16_t check_of(const uint8_t *page)
+{
+	uLong sum = crc32(0, page, CHECK_AT);
+
+	return (uint16_t)crc32(sum, page + CHECK_AT + 2, LMDB_DISK_PAGE - CHECK_AT - 2);
+}
+
+/* One page of LMDB's own memory on its way to the disk; of a long value's only the first counts. */
+static void seal(struct lmdb_disk *l, void *p, size_t n, uint64_t at)
+{
+	uint64_t first = at / LMDB_DISK_PAGE;
+	uint16_t check;
+
+	if (at % LMDB_DISK_PAGE || n % LMDB_DISK_PAGE || first < META || !inside(l, (off_t)at, n))
+		return;
+	check = check_of(p);
+	memcpy((uint8_t *)p + CHECK_AT, &check, sizeof(check));
+	for (uint64_t i = first; i < first + n / LMDB_DISK_PAGE; i++)
+		l->sound[i / 8] &= (uint8_t)~(1u << i % 8);
+}
+
+int store_lmdb_sound(const void *page)
+{
+	struct lmdb_disk *l = of_map(page);
+	uint64_t at = (uint64_t)((const char *)page - l->map), i;
+	uint16_t check;
+
+	i = at / LMDB_DISK_PAGE;
+	if (l->sound[i / 8] & 1u << i % 8)
+		return 1;
+	memcpy(&check, (const uint8_t *)page + CHECK_AT, sizeof(check));
+	if (i < META || memcmp(page, &i, sizeof(i)) != 0 || check != check_of(page)) {
+		size_t n = LMDB_DISK_PAGE;
+		os_log(OS_ERROR, "svc=store event=index-page-damaged page=%llu byte=%llu",
+			(unsigned long long)i, (unsigned long long)place(&n, l, at));
+		l->damaged = true;
+		return 0;
+	}
+	l->sound[i / 8] |= (uint8_t)(1u << i % 8);
+	return 1;
+}
+
+/* ---- writing ---- */
+static ssize_t write_out(int fd, const void *p, size_t n, uint64_t at)
 {
 	struct lmdb_disk *l = of_fd(fd);
-	if (l->failed || !inside(l, at, n) || write_any(l, (uint64_t)at, p, n) < 0)
+
+	if (l->failed || !inside(l, (off_t)at, n) || write_any(l, at, p, n) < 0)
 		return broken(l);
 	l->fresh = false;
 	if ((fd - FD_BASE) & FD_SYNC && os_disk_flush(l->d) < 0)
 		return broken(l);
 	return (ssize_t)n;
+}
+
+ssize_t store_lmdb_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	seal(of_fd(fd), (void *)(uintptr_t)p, n, (uint64_t)at);
+	return write_out(fd, p, n, (uint64_t)at);
 }
 
 ssize_t store_lmdb_pwritev(int fd, const struct iovec *iov, int count, off_t at)
@@ -233,14 +313,15 @@ ssize_t store_lmdb_pwritev(int fd, const struct iovec *iov, int count, off_t at)
 	for (int i = 0; i < count; i++) {
 		const char *p = iov[i].iov_base;
 		size_t n = iov[i].iov_len;
+		seal(l, iov[i].iov_base, n, to + held);
 		if (held && held + n > GATHER) {
-			if (store_lmdb_pwrite(fd, l->gather, held, (off_t)to) < 0)
+			if (write_out(fd, l->gather, held, to) < 0)
 				return -1;
 			to += held;
 			held = 0;
 		}
 		if (n > GATHER || (held == 0 && i + 1 == count)) {
-			if (store_lmdb_pwrite(fd, p, n, (off_t)to) < 0)
+			if (write_out(fd, p, n, to) < 0)
 				return -1;
 			to += n;
 		} else {
@@ -248,7 +329,7 @@ ssize_t store_lmdb_pwritev(int fd, const struct iovec *iov, int count, off_t at)
 			held += n;
 		}
 	}
-	if (held && store_lmdb_pwrite(fd, l->gather, held, (off_t)to) < 0)
+	if (held && write_out(fd, l->gather, held, to) < 0)
 		return -1;
 	return (ssize_t)(to + held - (uint64_t)at);
 }

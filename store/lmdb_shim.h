@@ -2,7 +2,8 @@
 /*
  * Gives LMDB extents of an os_disk in place of a file. third_party compiles mdb.c with
  * `-DSTORE_LMDB_BUILD -include store/lmdb_shim.h`: its file calls become the functions below,
- * on every target alike; nothing else of it changes. The environment is opened with
+ * on every target alike, and it asks store_lmdb_sound() about each page of the file it turns to;
+ * nothing else of it changes. The environment is opened with
  * MDB_NOLOCK|MDB_NOTLS and never MDB_WRITEMAP, so locks, msync and ftruncate are never reached.
  *
  * What LMDB does with its file, and what becomes of it:
@@ -38,6 +39,11 @@ int store_lmdb_fstat(int fd, struct stat *st);
 void *store_lmdb_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
 int store_lmdb_munmap(void *at, size_t n);
 long store_lmdb_sysconf(int name);
+/*
+ * LMDB has no checksums of its own. Those of pages go where a page's header has 16 bits it does not
+ * use, when the page is written, and are compared when it is first read afterwards. 0: damaged.
+ */
+int store_lmdb_sound(const void *page);
 /* Calls that the way we open LMDB never makes: ENOSYS. */
 int store_lmdb_never(int fd, ...);
 

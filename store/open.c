@@ -60,6 +60,15 @@ static void load_seq(struct store *s)
 		s->seq = (uint64_t)(now > 0 ? now : 1) << 20;
 }
 
+static int load(struct store *s)
+{
+	int err;
+
+	load_seq(s);
+	err = pending_open(s);
+	return err < 0 ? err : derive_open(s);
+}
+
 int store_open(struct store **out, struct os_disk *d, const struct store_driver *driver)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -75,12 +84,13 @@ int store_open(struct store **out, struct os_disk *d, const struct store_driver 
 		err = start_zlib(s);
 	if (err >= 0)
 		err = index_open(s);
-	if (err >= 0) {
-		load_seq(s);
-		err = pending_open(s);
-	}
 	if (err >= 0)
-		err = derive_open(s);
+		err = load(s);
+	if (err == ERR_CORRUPT && s->kv && kv_damaged(s->kv)) {
+		err = index_again(s);
+		if (err >= 0)
+			err = load(s);
+	}
 	if (err < 0)
 		store_free(s);
 	else
@@ -98,6 +108,8 @@ void store_close(struct store *s)
 		group_write(s); /* spools' leftovers: nobody waits for them */
 		if (!s->failed && s->forwarded != log_seq(s))
 			(void)!index_forward(s); /* nothing is left to replay */
+		if (!s->failed && kv_damaged(s->kv))
+			index_lose(s);
 	}
 	store_free(s);
 }

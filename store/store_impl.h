@@ -185,6 +185,10 @@ MUST_CHECK int space_check(struct store *s, size_t bytes, bool grows);
 MUST_CHECK int index_format(struct os_disk *d, const struct super *u); /* and the log. BLOCKS */
 /* Opens both and brings the index forward to the log's end. BLOCKS. */
 MUST_CHECK int index_open(struct store *s);
+/* Closes log and index, and makes the index again. BLOCKS. */
+MUST_CHECK int index_again(struct store *s);
+/* The next open finds no index, and makes it again. BLOCKS. */
+void index_lose(struct store *s);
 /* What the index must know to go on from here: the log's position, the units. Visible with the next
  * batch. */
 MUST_CHECK int index_note(struct store *s);

@@ -82,6 +82,9 @@ static enum outcome try_flip(struct damaged *x, size_t n)
 		strcmp(err_text(err), err_name(err)) == 0) {
 		fprintf(stderr, "  open says %d %s\n", err, err_text(err));
 		out = WRONG;
+	} else {
+		fprintf(stderr, "  byte %llu: open says %s\n", (unsigned long long)at,
+			err_text(err));
 	}
 	os_disk_close(&g->d);
 	return out;

@@ -295,7 +295,7 @@ void group_write(struct store *s)
 	os_wake_all(&g->wait);
 	group_unref(g);
 	/* They have their answer; who wants to write next waits for the index. */
-	if (!s->failed && kv_full(s->kv))
+	if (!s->failed && index_wants(s))
 		(void)!index_forward(s);
 }
 

@@ -11,7 +11,8 @@
 
 #include "os/log.h"
 
-#define UNIT_VALUE 16
+#define UNIT_VALUE   16
+#define REPLAY_BYTES ((uint64_t)64 * 1024 * 1024) /* of log that an open may have to replay */
 
 static struct str unit_key(char room[static 5], uint32_t unit)
 {
@@ -108,6 +109,19 @@ int index_note(struct store *s)
 	return 0;
 }
 
+static uint64_t bytes_before(const struct store *s, const struct log_pos *at)
+{
+	return at->generation * s->super.unit_bytes + at->at;
+}
+
+bool index_wants(const struct store *s)
+{
+	struct log_pos at;
+
+	log_tell(&at, s->log);
+	return kv_full(s->kv) || bytes_before(s, &at) - s->forwarded_bytes > REPLAY_BYTES;
+}
+
 int index_forward(struct store *s)
 {
 	struct log_pos at;
@@ -116,9 +130,14 @@ int index_forward(struct store *s)
 	log_tell(&at, s->log);
 	if (err >= 0)
 		err = kv_forward(s->kv);
-	if (err >= 0)
+	if (err >= 0) {
 		s->forwarded = at.seq;
-	else if (err == ERR_IO)
+		s->forwarded_bytes = bytes_before(s, &at);
+	}
+	s->index_full = err == ERR_NOSPACE;
+	if (err >= 0)
+		return 0;
+	if (err == ERR_IO)
 		store_fail(s, ERR_IO, "store: the disk has failed; writing stopped");
 	else
 		os_log(OS_WARN, "svc=store event=index-behind err=%s why=\"%s\"", err_name(err),
@@ -204,7 +223,10 @@ static int replay_group(void *ctx, uint64_t seq, const struct log_pos *after)
 	(void)after;
 	x->groups++;
 	kv_apply(x->s->kv, &x->out);
-	return x->err = kv_full(x->s->kv) ? index_forward(x->s) : 0;
+	x->err = index_wants(x->s) ? index_forward(x->s) : 0;
+	if (x->err == ERR_NOSPACE) /* a full disk opens, to be swept or deleted from */
+		x->err = 0;
+	return x->err;
 }
 
 static int replay(struct store *s)
@@ -242,6 +264,7 @@ static int follow(struct store *s)
 	if (err >= 0)
 		err = log_open(&s->log, s->disk, &g, s->units, &at);
 	s->forwarded = at.seq;
+	s->forwarded_bytes = bytes_before(s, &at);
 	return err < 0 ? err : replay(s);
 }
 

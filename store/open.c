@@ -196,7 +196,9 @@ int space_check(struct store *s, size_t bytes, bool grows)
 		reserve = SPACE_RESERVE;
 	if (s->group)
 		bytes += group_bytes(s->group);
-	if (space_left(s) < bytes + bytes / 8 + (grows ? reserve : unit))
+	/* What the index can't take stays in memory. */
+	if ((s->index_full && grows) ||
+		space_left(s) < bytes + bytes / 8 + (grows ? reserve : unit))
 		return err_set(ERR_NOSPACE, "store: the disk is full");
 	return 0;
 }

@@ -120,6 +120,8 @@ struct store {
 	struct log *log;
 	struct kv *kv;
 	uint64_t seq, forwarded; /* the last durable group; the last that the index alone knows */
+	uint64_t forwarded_bytes; /* of log before that */
+	bool index_full;          /* the last try found no room */
 
 	struct os_mutex turn;
 	struct store_edit *edit; /* whose turn it is, if it is an edit's */
@@ -194,6 +196,7 @@ void index_lose(struct store *s);
 MUST_CHECK int index_note(struct store *s);
 /* The tail to LMDB, durably. Holding the turn. BLOCKS. */
 MUST_CHECK int index_forward(struct store *s);
+bool index_wants(const struct store *s); /* it is time to */
 /* Parts of opening, for a rebuild: LMDB alone; an empty one; the index's own units. */
 MUST_CHECK int index_start(struct store *s);
 MUST_CHECK int index_empty(struct os_disk *d, const struct super *u);

@@ -142,7 +142,7 @@ void kv_close(struct kv *kv)
 
 bool kv_damaged(const struct kv *kv)
 {
-	return lmdb_disk_damaged(kv->disk);
+	return kv->damaged || lmdb_disk_damaged(kv->disk);
 }
 
 /* ---- the tail ---- */

@@ -47,7 +47,7 @@ MUST_CHECK int kv_format(struct os_disk *d, const struct kv_extent *extents, uns
 MUST_CHECK int kv_open(struct kv **out, struct os_disk *d, const struct kv_extent *extents,
 	unsigned count, const struct kv_grow *grow);
 void kv_close(struct kv *kv);
-/* Was a page of LMDB found damaged since kv_open? What stood there can't be read. */
+/* Was something in LMDB found damaged since kv_open? What stood there can't be read. */
 bool kv_damaged(const struct kv *kv);
 
 /* Results are borrowed until the next kv_apply, and until a kv_forward ends. */

@@ -27,7 +27,7 @@ static unsigned key_byte(MDB_val k, size_t i)
 	return i < k.mv_size && k.mv_size <= KEY_MAX ? ((const uint8_t *)k.mv_data)[i] : 0;
 }
 
-int kv_unseal(struct str *value, enum kv_table t, MDB_val k, MDB_val v)
+int kv_unseal(struct str *value, struct kv *kv, enum kv_table t, MDB_val k, MDB_val v)
 {
 	uint32_t check;
 
@@ -40,6 +40,7 @@ int kv_unseal(struct str *value, enum kv_table t, MDB_val k, MDB_val v)
 	}
 	static const char *const names[] = { "objects", "frames", "refs and counters",
 		"local records", "rows" };
+	kv->damaged = true;
 	return err_set(ERR_CORRUPT,
 		"store: index: one of the %s is damaged, key %02x%02x%02x%02x...", names[t],
 		key_byte(k, 0), key_byte(k, 1), key_byte(k, 2), key_byte(k, 3));
@@ -57,11 +58,11 @@ static int missing(struct kv *kv, enum kv_table t, struct str key)
 		return kv_fail(rc);
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	if (!rc)
-		err = kv_unseal(&value, t, k, v);
+		err = kv_unseal(&value, kv, t, k, v);
 	if (err >= 0)
 		rc = mdb_cursor_get(c, &k, &v, rc ? MDB_LAST : MDB_PREV);
 	if (err >= 0 && !rc)
-		err = kv_unseal(&value, t, k, v);
+		err = kv_unseal(&value, kv, t, k, v);
 	mdb_cursor_close(c);
 	if (err >= 0 && rc && rc != MDB_NOTFOUND)
 		err = kv_fail(rc);
@@ -78,7 +79,7 @@ int kv_get(struct str *out, struct kv *kv, enum kv_table t, struct str key)
 	rc = mdb_get(kv->read, kv->dbi[t], &k, &v);
 	if (rc == MDB_NOTFOUND)
 		return missing(kv, t, key);
-	return rc ? kv_fail(rc) : kv_unseal(out, t, k, v);
+	return rc ? kv_fail(rc) : kv_unseal(out, kv, t, k, v);
 }
 
 /* A place in one table: in LMDB and in the tail at once. */
@@ -108,7 +109,7 @@ static void walk_get(struct walk *w, MDB_cursor_op op)
 {
 	w->rc = mdb_cursor_get(w->c, &w->k, &w->v, op);
 	if (!w->rc && w->err >= 0)
-		w->err = kv_unseal(&w->value, w->t, w->k, w->v);
+		w->err = kv_unseal(&w->value, w->kv, w->t, w->k, w->v);
 }
 
 /* Stands at the lesser of the two next ones; ERR_NOENT at the end. */
@@ -141,7 +142,7 @@ static void walk_look_back(struct walk *w)
 	if (mdb_cursor_get(w->c, &k, &v, w->rc ? MDB_LAST : MDB_PREV) != 0)
 		return;
 	if (w->err >= 0)
-		w->err = kv_unseal(&value, w->t, k, v);
+		w->err = kv_unseal(&value, w->kv, w->t, k, v);
 	if (!w->rc)
 		w->rc = mdb_cursor_get(w->c, &w->k, &w->v, MDB_NEXT);
 }
@@ -237,7 +238,7 @@ int kv_last(struct str *key, struct kv *kv, enum kv_table t)
 	if (rc && rc != MDB_NOTFOUND)
 		return kv_fail(rc);
 	if (!rc) {
-		int err = kv_unseal(&value, t, k, v);
+		int err = kv_unseal(&value, kv, t, k, v);
 		if (err < 0)
 			return err;
 		past = str_val(k);

@@ -21,7 +21,7 @@ struct kv {
 	MDB_dbi dbi[KV_TABLES];
 	struct kv_grow grow;
 	uint64_t version; /* counts what makes borrowed results and cursors invalid */
-	bool failed;
+	bool failed, damaged;
 };
 
 int kv_fail(int lmdb_code);
@@ -32,7 +32,7 @@ int kv_fail(int lmdb_code);
  */
 #define KV_SEAL_BYTES 4
 void kv_seal(void *out, enum kv_table t, struct str key, struct str value);
-MUST_CHECK int kv_unseal(struct str *value, enum kv_table t, MDB_val k, MDB_val v);
+MUST_CHECK int kv_unseal(struct str *value, struct kv *kv, enum kv_table t, MDB_val k, MDB_val v);
 
 static inline MDB_val val_of(struct str s)
 {

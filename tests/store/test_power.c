@@ -9,7 +9,7 @@
  * POWER_ALL=1 (make soak) takes every moment in every way.
  */
 #include "os/log.h"
-#include "store/kv_impl.h"
+#include "store/store_impl.h"
 #include "tests/fake/tape.h"
 #include "tests/store/life.h"
 
@@ -183,12 +183,27 @@ static unsigned check_disk(struct recording *r, struct fake_disk *cut, struct li
 	return bad;
 }
 
+/* The index is no more: it must come back from the log. */
+static void lose_index(struct fake_disk *f)
+{
+	struct super u;
+	static const uint8_t nothing[8192];
+
+	OK(super_load(&u, &f->d));
+	OK(os_disk_write(&f->d, UNITS_AT + (uint64_t)u.extents[0].unit * u.unit_bytes, nothing,
+		sizeof(nothing)));
+	OK(os_disk_flush(&f->d));
+}
+
 static unsigned check_point(
 	struct recording *r, struct fake_player *p, size_t point, enum fake_cut how, uint64_t seed)
 {
 	struct life_mark m = r->marks[point], before = m;
 	struct fake_disk *cut = fake_player_cut(p, point, how, &seed);
 	struct second x = { .seed = seed, .in = fake_random(&seed) % 12 };
+	bool no_index = how != FAKE_KILL && fake_random(&seed) % 4 == 0;
+	if (no_index)
+		lose_index(cut);
 	unsigned bad = check_disk(r, cut, &m, &x, false);
 
 	if (!x.cut) {
@@ -206,8 +221,10 @@ static unsigned check_point(
 	os_disk_close(&cut->d);
 	if (bad)
 		fprintf(stderr,
-			"power: %u problems, POWER_SEED=%llu, after operation %zu of %zu, way %d\n",
-			bad, (unsigned long long)r->seed, point, r->tape.n, how);
+			"power: %u problems, POWER_SEED=%llu, after operation %zu of %zu, way "
+			"%d%s\n",
+			bad, (unsigned long long)r->seed, point, r->tape.n, how,
+			no_index ? ", without index" : "");
 	return bad;
 }
 

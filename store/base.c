@@ -202,12 +202,15 @@ int store_merge_base(struct store_oid *out, size_t *n, size_t cap, struct store 
 	const struct store_oid *a, const struct store_oid *b)
 {
 	struct oids found = { 0 };
+	unsigned walk;
 	int err;
 
 	if (s->closing)
 		return err_set(ERR_CLOSED, "store: closing");
 	store_user_add(s);
+	walk = history_begin(s);
 	err = base_find(&found, s, a, 1, b);
+	history_end(s, walk);
 	store_user_del(s);
 	*n = found.n < cap ? found.n : cap;
 	if (err >= 0 && *n)

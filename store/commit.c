@@ -159,7 +159,7 @@ int store_commit_get(
 		return err;
 	*out = (struct store_commit){ .id = *id, .time = git_commit_time(c) };
 	memcpy(out->tree.b, git_commit_tree_id(c)->id, sizeof(out->tree.b));
-	out->parent_count = git_commit_parentcount(c);
+	out->parent_count = store_shallow_has(s, id) ? 0 : git_commit_parentcount(c);
 	if (out->parent_count > ARRAY_LEN(out->parents))
 		out->parent_count = ARRAY_LEN(out->parents);
 	for (unsigned i = 0; i < out->parent_count; i++)

@@ -56,5 +56,7 @@ struct store_sweep {
  * loses nothing. ERR_BUSY: one is under way. BLOCKS.
  */
 MUST_CHECK int store_sweep(struct store *s, struct store_sweep *w);
+/* Is free space running out, and has enough been written since the last sweep to make one worth it? */
+bool store_sweep_wanted(const struct store *s);
 
 #endif

@@ -163,13 +163,19 @@ static unsigned quarters(const struct kv *kv, enum kv_table t)
 	return st.ms_leaf_pages >= n ? 4 : 1 + (unsigned)(3 * st.ms_leaf_pages / n);
 }
 
-bool kv_full(const struct kv *kv)
+static uint64_t tail_pages(const struct kv *kv)
 {
-	uint64_t pages = 0;
+	uint64_t pages = kv->tail.bytes / LMDB_DISK_PAGE;
 
 	for (enum kv_table t = 0; t < KV_TABLES; t++)
 		pages += (kv->tail.per[t] * quarters(kv, t) + 3) / 4;
-	return pages >= (uint64_t)TAIL_BATCHES * kv_batch_pages || kv->tail.bytes >= kv_tail_bytes;
+	return pages;
+}
+
+bool kv_full(const struct kv *kv)
+{
+	return tail_pages(kv) >= (uint64_t)TAIL_BATCHES * kv_batch_pages ||
+		kv->tail.bytes >= kv_tail_bytes;
 }
 
 static void renew(struct kv *kv)
@@ -225,7 +231,7 @@ static int grow(struct kv *kv)
 /* A batch takes new pages for every page it changes, and for branches and lists of free pages. */
 static int room_for(struct kv *kv, unsigned pages)
 {
-	uint64_t want = 2 * (uint64_t)pages + 64;
+	uint64_t tail = tail_pages(kv), want = 2 * (tail < pages ? tail : pages) + 64;
 	int err = 0;
 
 	if (free_pages(kv, want) < want)

@@ -299,6 +299,7 @@ int store_merge(enum store_merged *how, struct store_oid *commit, struct store *
 	const struct store_oid *from, os_time deadline)
 {
 	struct merge m = { .s = s, .into = into, .from = from };
+	unsigned walk;
 	int err = ref_name_check(into);
 
 	if (err < 0)
@@ -306,6 +307,7 @@ int store_merge(enum store_merged *how, struct store_oid *commit, struct store *
 	if (s->closing)
 		return err_set(ERR_CLOSED, "store: closing");
 	store_user_add(s);
+	walk = history_begin(s);
 	err = ERR_CONFLICT;
 	for (int i = 1; i < TRIES && err == ERR_CONFLICT; i++) {
 		forget(&m);
@@ -314,6 +316,7 @@ int store_merge(enum store_merged *how, struct store_oid *commit, struct store *
 	forget(&m);
 	if (err == ERR_CONFLICT)
 		err = try_in_turn(&m, deadline);
+	history_end(s, walk);
 	store_user_del(s);
 	if (err < 0)
 		return err;

@@ -6,7 +6,7 @@
  *	FORM_WHOLE   the place of the record
  *	FORM_FRAMES  8 bytes: the content id of its frames; the place of the record that says so
  */
-#include "store/store_impl.h"
+#include "store/sweep_impl.h"
 
 #define STORED_MAX  65535
 #define STORED_HEAD 7
@@ -76,33 +76,38 @@ struct str object_value(char out[static OBJECT_VALUE_MAX], const struct head *h)
 	return str_n(out, at + PLACE_BYTES);
 }
 
-static int get_object(struct str *value, struct store *s, const struct store_oid *id)
+int object_stored(struct head *out, struct store *s, const struct store_oid *id)
 {
-	char hex[STORE_HEX];
-	struct str key = oid_str(id);
-	int err = ERR_AGAIN;
+	struct str value;
+	int err = kv_get(&value, s->kv, KV_OBJ, oid_str(id));
 
-	if (s->group) /* a large blob just spooled */
-		err = changes_get(value, &s->group->kv, KV_OBJ, key);
-	if (err == ERR_AGAIN)
-		err = kv_get(value, s->kv, KV_OBJ, key);
-	if (err == ERR_NOENT)
-		return err_set(ERR_NOENT, "store: no object %s", store_oid_hex(hex, id));
+	if (err >= 0)
+		err = head_parse(out, value);
+	if (err >= 0 && s->sweep && mark_lacks(s->sweep, &out->place))
+		return ERR_NOENT;
 	return err;
 }
 
 int head_get(struct head *out, struct store *s, const struct store_oid *id)
 {
 	struct obj *o = object_fresh(s, id);
+	char hex[STORE_HEX];
 	struct str value;
-	int err;
+	int err = ERR_AGAIN;
 
 	if (o) {
 		*out = (struct head){ .type = o->type, .size = o->n, .obj = o };
 		return 0;
 	}
-	err = get_object(&value, s, id);
-	return err < 0 ? err : head_parse(out, value);
+	if (s->group) /* a large blob just spooled */
+		err = changes_get(&value, &s->group->kv, KV_OBJ, oid_str(id));
+	if (err >= 0)
+		return head_parse(out, value);
+	if (err == ERR_AGAIN)
+		err = object_stored(out, s, id);
+	if (err == ERR_NOENT)
+		return err_set(ERR_NOENT, "store: no object %s", store_oid_hex(hex, id));
+	return err;
 }
 
 int object_fail(int err, const struct store_oid *id)
@@ -293,10 +298,11 @@ int object_write(struct store *s, struct changes *out, const struct obj *o)
 	char room[OBJECT_VALUE_MAX];
 	struct str key = oid_str(&o->id), there;
 	struct head h = { .type = o->type, .size = o->n, .form = FORM_WHOLE };
+	struct head old;
 	int err = changes_get(&there, out, KV_OBJ, key);
 
 	if (err == ERR_AGAIN)
-		err = kv_get(&there, s->kv, KV_OBJ, key);
+		err = object_stored(&old, s, &o->id);
 	if (err != ERR_NOENT)
 		return err;
 	err = o->n <= FRAME_BYTES ? write_whole(&h, s, o) : write_frames(&h, s, out, o);

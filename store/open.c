@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Opening and closing, the writer's turn, figures, records read outside an edit. */
-#include "store/store_impl.h"
+#include "store/sweep_impl.h"
 
 #include "os/log.h"
 #include "os/map.h"
@@ -60,13 +60,30 @@ static void load_seq(struct store *s)
 		s->seq = (uint64_t)(now > 0 ? now : 1) << 20;
 }
 
+/* What the log still holds although it was swept must not be taken for whole. */
+static int forget_garbage(struct store *s)
+{
+	struct str v;
+	int err = s->failed ? ERR_NOENT : kv_get(&v, s->kv, KV_SYS, KEY_GARBAGE);
+
+	if (err < 0)
+		return err == ERR_NOENT ? 0 : err;
+	err = sweep_forget(s);
+	if (err != ERR_CORRUPT)
+		return err;
+	os_log(OS_WARN, "svc=store event=garbage-kept why=\"%s\"", err_text(err));
+	return 0;
+}
+
 static int load(struct store *s)
 {
 	int err;
 
 	load_seq(s);
 	err = pending_open(s);
-	return err < 0 ? err : derive_open(s);
+	if (err >= 0)
+		err = derive_open(s);
+	return err < 0 ? err : forget_garbage(s);
 }
 
 int store_open(struct store **out, struct os_disk *d, const struct store_driver *driver)
@@ -154,6 +171,20 @@ void store_user_del(struct store *s)
 {
 	if (--s->users == 0)
 		os_wake_all(&s->idle);
+}
+
+unsigned history_begin(struct store *s)
+{
+	unsigned walk = s->turn_of_walks;
+
+	s->walks[walk]++;
+	return walk;
+}
+
+void history_end(struct store *s, unsigned walk)
+{
+	if (--s->walks[walk] == 0)
+		os_wake_all(&s->walked);
 }
 
 int store_turn(struct store *s, os_time deadline)

@@ -80,12 +80,17 @@ static int emit_object(struct pack *p, const struct store_oid *id, const struct 
 {
 	uint8_t *room;
 	struct str z;
-	int err = emit_head(p, h->type, h->size);
+	int err;
 
-	if (err < 0 || h->form == FORM_FRAMES)
+	if (h->form == FORM_FRAMES) {
+		err = emit_head(p, h->type, h->size);
 		return err < 0 ? err : emit_frames(p, h->content, h->size);
+	}
+	/* Read before anything may wait: a sweep moves objects. */
 	room = malloc(h->place.n);
 	err = room ? object_raw(&z, p->s, id, h, room) : err_set(ERR_NOMEM, "store: out of memory");
+	if (err >= 0)
+		err = emit_head(p, h->type, h->size);
 	if (err >= 0)
 		err = emit(p, z);
 	free(room);
@@ -190,16 +195,19 @@ int pack_chosen(struct store *s, const struct chosen *want, store_sink_fn *sink,
 int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ctx)
 {
 	struct reach r = { .s = s };
+	unsigned walk;
 	int err;
 
 	if (s->closing)
 		return err_set(ERR_CLOSED, "store: closing");
 	store_user_add(s);
+	walk = history_begin(s);
 	err = reach_walk(&r, prefix);
 	if (err >= 0)
 		err = pack_chosen(s, &(struct chosen){ .set = r.seen, .scan = true, .n = r.seen.n },
 			sink, ctx);
 	reach_free(&r);
+	history_end(s, walk);
 	store_user_del(s);
 	return err;
 }

@@ -6,7 +6,7 @@
  */
 #include "store/store_impl.h"
 
-static int note(struct store *s, const struct store_oid *id)
+int pending_note(struct store *s, const struct store_oid *id)
 {
 	struct obj *o = obj_new(id, OBJ_BLOB, STR_NONE);
 	int err = o ? omap_add(&s->pending, o) : err_set(ERR_NOMEM, "store: out of memory");
@@ -34,20 +34,20 @@ int pending_content_end(struct store *s, struct group *g, uint64_t content, uint
 	char room[OBJECT_VALUE_MAX];
 	int err = changes_put(&g->kv, KV_OBJ, oid_str(id), object_value(room, &h));
 
-	return err < 0 ? err : note(s, id);
+	return err < 0 ? err : pending_note(s, id);
 }
 
 int pending_add(struct store *s, struct group *g, struct obj *o)
 {
 	int err = pending_take(s, g, o);
 
-	return err < 0 ? err : note(s, &o->id);
+	return err < 0 ? err : pending_note(s, &o->id);
 }
 
 int pending_take(struct store *s, struct group *g, struct obj *o)
 {
-	struct str value;
-	int err = kv_get(&value, s->kv, KV_OBJ, oid_str(&o->id));
+	struct head there;
+	int err = object_stored(&there, s, &o->id);
 
 	return err == ERR_NOENT ? omap_add(&g->pending, o) : err;
 }

@@ -21,6 +21,7 @@ int store_plan_make(struct store_plan **out, struct store *s, const struct store
 	if (!p)
 		return err_set(ERR_NOMEM, "store: out of memory");
 	store_user_add(s);
+	p->walk = history_begin(s);
 	p->s = s;
 	p->f = f;
 	err = make(p);
@@ -56,6 +57,7 @@ void store_plan_free(struct store_plan *pub)
 
 	if (!p)
 		return;
+	history_end(p->s, p->walk);
 	store_user_del(p->s);
 	free(p->chosen.list);
 	idset_free(&p->chosen.set);

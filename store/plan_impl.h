@@ -8,6 +8,7 @@
 struct plan {
 	struct store_plan pub;
 	struct store *s;
+	unsigned walk; /* history_begin's */
 	const struct store_fetch *f;
 	struct idset cut;  /* the other side's boundary afterwards */
 	struct idset old;  /* and before */

@@ -239,6 +239,9 @@ int index_rebuild(struct store *s)
 	if (err >= 0)
 		err = read_keys(&x);
 	if (err >= 0)
+		err = changes_put(&x.out, KV_SYS, KEY_GARBAGE, STR_NONE);
+	kv_apply(s->kv, &x.out);
+	if (err >= 0)
 		err = index_forward(s);
 	changes_free(&x.out);
 	free(x.units);

@@ -59,27 +59,38 @@ static int take_oid(struct store_oid *id, struct str *rest)
 	return 0;
 }
 
+struct parsed {
+	struct store_ref_record r;
+	struct store_oid from, to;
+};
+
+static int record_parse(struct parsed *p, struct str key, struct str value)
+{
+	struct store_ref_record *r = &p->r;
+	int err = value.n < RECORD_MIN || key.n < 10 ? ERR_CORRUPT : 0;
+
+	*r = (struct store_ref_record){ 0 };
+	if (err >= 0) {
+		r->seq = ~load_be64(key.p + key.n - 8);
+		r->time = (int64_t)load_be64(value.p);
+		r->who = str_sub(value, RECORD_MIN, value.n);
+		r->from = value.p[8] & HAS_FROM ? &p->from : NULL;
+		r->to = value.p[8] & HAS_TO ? &p->to : NULL;
+	}
+	if (err >= 0 && r->from)
+		err = take_oid(&p->from, &r->who);
+	if (err >= 0 && r->to)
+		err = take_oid(&p->to, &r->who);
+	return err < 0 ? err_set(err, "store: a ref record is damaged") : 0;
+}
+
 static int one_record(void *ctx, struct str key, struct str value)
 {
 	struct walk *w = ctx;
-	struct store_oid from, to;
-	struct store_ref_record r = { 0 };
-	int err = value.n < RECORD_MIN ? ERR_CORRUPT : 0;
+	struct parsed p;
+	int err = record_parse(&p, key, value);
 
-	if (err >= 0) {
-		r.seq = ~load_be64(key.p + key.n - 8);
-		r.time = (int64_t)load_be64(value.p);
-		r.who = str_sub(value, RECORD_MIN, value.n);
-		r.from = value.p[8] & HAS_FROM ? &from : NULL;
-		r.to = value.p[8] & HAS_TO ? &to : NULL;
-	}
-	if (err >= 0 && r.from)
-		err = take_oid(&from, &r.who);
-	if (err >= 0 && r.to)
-		err = take_oid(&to, &r.who);
-	if (err < 0)
-		return err_set(err, "store: a ref record is damaged");
-	return w->fn(w->ctx, &r);
+	return err < 0 ? err : w->fn(w->ctx, &p.r);
 }
 
 int store_ref_log(struct store *s, struct str ref, store_ref_record_fn *fn, void *ctx)
@@ -90,6 +101,28 @@ int store_ref_log(struct store *s, struct str ref, store_ref_record_fn *fn, void
 	if (ref.n > REF_MAX)
 		return 0;
 	return kv_scan(s->kv, KV_SYS, record_prefix(room, ref), STR_NONE, one_record, &w);
+}
+
+struct each {
+	ref_record_fn *fn;
+	void *ctx;
+};
+
+static int each_record(void *ctx, struct str key, struct str value)
+{
+	struct each *e = ctx;
+	struct parsed p;
+	int err = record_parse(&p, key, value);
+
+	return err < 0 ? err : e->fn(e->ctx, str_sub(key, 1, key.n - 9), key, &p.r);
+}
+
+int ref_record_each(struct store *s, ref_record_fn *fn, void *ctx)
+{
+	const char letter = LETTER;
+	struct each e = { fn, ctx };
+
+	return kv_scan(s->kv, KV_SYS, str_n(&letter, 1), STR_NONE, each_record, &e);
 }
 
 struct at {

@@ -7,12 +7,12 @@
 #include "store/store_impl.h"
 
 struct store_spool {
+	struct spooling in_making; /* first; ->content: id of its frames */
 	struct store *s;
 	char *p; /* the frame being filled */
 	size_t n, cap;
 	uint64_t size;
 	bool on_disk;
-	uint64_t content;
 	uint32_t frames;
 	struct group *in; /* the last one it gave frames to */
 	int err;          /* sticky */
@@ -50,6 +50,8 @@ int store_spool_begin(struct store_spool **out, struct store *s)
 	if (!w)
 		return err_set(ERR_NOMEM, "store: out of memory");
 	w->s = s;
+	w->in_making.next = s->spools;
+	s->spools = &w->in_making;
 	store_user_add(s);
 	*out = w;
 	return 0;
@@ -64,11 +66,11 @@ static int spool_frame_locked(struct store_spool *w)
 	if (err >= 0)
 		err = spool_group(&g, &w->in, s);
 	if (err >= 0 && !w->on_disk) {
-		w->content = s->next_content++;
+		w->in_making.content = s->next_content++;
 		w->on_disk = true;
 	}
 	if (err >= 0)
-		err = frame_put(s, &g->kv, w->content, w->frames, str_n(w->p, w->n));
+		err = frame_put(s, &g->kv, w->in_making.content, w->frames, str_n(w->p, w->n));
 	if (err >= 0) {
 		w->frames++;
 		w->n = 0;
@@ -131,6 +133,11 @@ int store_spool_write(struct store_spool *w, struct str bytes)
 static void spool_free(struct store_spool *w)
 {
 	struct store *s = w->s;
+	struct spooling **at = &s->spools;
+
+	while (*at != &w->in_making)
+		at = &(*at)->next;
+	*at = w->in_making.next;
 	group_unref(w->in);
 	free(w->p);
 	free(w);
@@ -145,7 +152,7 @@ void store_spool_abort(struct store_spool *w)
 	/* Also when this fails, the sweep finds the frames. */
 	if (w->on_disk && !s->closing && store_turn(s, OS_FOREVER) >= 0) {
 		if (group_open(&g, s) >= 0 &&
-			pending_content_abort(g, w->content, w->frames) >= 0 &&
+			pending_content_abort(g, w->in_making.content, w->frames) >= 0 &&
 			group_bytes(g) > GROUP_BYTES)
 			group_write(s);
 		store_turn_end(s);
@@ -183,12 +190,13 @@ static int hash_frames(struct store_oid *id, struct store *s, uint64_t content, 
 static bool is_kept(struct store *s, const struct store_oid *id)
 {
 	struct str value, key = oid_str(id);
+	struct head there;
 
 	if (omap_get(&s->loose, id) || (s->group && omap_get(&s->group->pending, id)))
 		return true;
 	if (s->group && changes_get(&value, &s->group->kv, KV_OBJ, key) >= 0)
 		return true;
-	return kv_get(&value, s->kv, KV_OBJ, key) >= 0;
+	return object_stored(&there, s, id) >= 0;
 }
 
 static int finish_small(struct store_oid *id, struct store_spool *w)
@@ -197,7 +205,9 @@ static int finish_small(struct store_oid *id, struct store_spool *w)
 	struct obj *o;
 	int err = oid_of(id, s, OBJ_BLOB, str_n(w->p, w->n));
 
-	if (err < 0 || is_kept(s, id))
+	if (err >= 0 && is_kept(s, id))
+		return pending_note(s, id); /* perhaps nothing else needs it */
+	if (err < 0)
 		return err;
 	o = obj_new(id, OBJ_BLOB, str_n(w->p, w->n));
 	if (!o)
@@ -233,16 +243,18 @@ static int finish_large(struct store_oid *id, struct store_spool *w)
 	int err = w->n ? spool_frame(w) : 0;
 
 	if (err >= 0)
-		err = hash_frames(id, s, w->content, w->size);
+		err = hash_frames(id, s, w->in_making.content, w->size);
 	if (err >= 0)
 		err = store_turn(s, OS_FOREVER);
 	if (err < 0)
 		return err;
 	err = spool_group(&g, &w->in, s);
-	if (err >= 0 && is_kept(s, id))
-		err = pending_content_abort(g, w->content, w->frames);
-	else if (err >= 0)
-		err = pending_content_end(s, g, w->content, w->size, id);
+	if (err >= 0 && is_kept(s, id)) {
+		err = pending_note(s, id);
+		if (err >= 0)
+			err = pending_content_abort(g, w->in_making.content, w->frames);
+	} else if (err >= 0)
+		err = pending_content_end(s, g, w->in_making.content, w->size, id);
 	if (err >= 0) {
 		w->on_disk = false;
 		err = flush_if_big(s);

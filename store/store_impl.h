@@ -112,6 +112,12 @@ struct watch {
 	void *ctx;
 };
 
+struct spooling { /* of a spool, or another large blob in the making */
+	struct spooling *next;
+	uint64_t content; /* 0: still in memory */
+};
+
+struct sweep;
 struct store {
 	const struct store_driver *driver;
 	struct os_disk *disk;
@@ -149,6 +155,14 @@ struct store {
 	uint32_t frame_len;
 	uint8_t *frame; /* FRAME_BYTES; NULL until used */
 
+	struct spooling *spools;
+	bool sweeping;
+	struct sweep *sweep;              /* once settled (sweep_impl.h) */
+	unsigned walks[2], turn_of_walks; /* see history_begin */
+	struct os_waitq walked;
+	uint64_t swept_at; /* generation of the log when the last sweep ended */
+	int64_t ahead_sec; /* tests: horizons are reckoned from a later day */
+
 	struct store_stats stats;
 	struct watch *watches;
 	struct store_receive *receives; /* under way (receive_impl.h: receive_each) */
@@ -163,6 +177,13 @@ MUST_CHECK int store_turn(struct store *s, os_time deadline);
 void store_turn_end(struct store *s);
 void store_user_add(struct store *s);
 void store_user_del(struct store *s);
+
+/*
+ * Around a walk over history that lasts: a sweep waits for those that began before it moved the
+ * boundary. Give history_end what history_begin returned.
+ */
+unsigned history_begin(struct store *s);
+void history_end(struct store *s, unsigned walk);
 
 /* ---- group.c ---- */
 MUST_CHECK int group_open(struct group **out, struct store *s); /* the one being filled */
@@ -207,6 +228,8 @@ MUST_CHECK int record_index(struct changes *out, const struct log_record *r);
 /* ---- rebuild.c ---- */
 /* A new index from the log alone, in place of a lost or damaged one. BLOCKS. */
 MUST_CHECK int index_rebuild(struct store *s);
+/* It found again what sweeps had forgotten, and nobody has forgotten it since. */
+#define KEY_GARBAGE STR("mgarbage")
 
 /* ---- checkpoint.c ---- */
 /* Puts everything of KV_SYS and KV_LOCAL into the log once more, a bit at a time: then units from
@@ -224,6 +247,10 @@ struct str sys_key(char *room, char letter, struct str rest); /* room: 1 + rest.
 
 /* ---- ref_log.c ---- */
 MUST_CHECK int ref_record_add(struct changes *out, uint64_t seq, const struct gref *r);
+/* All of them, ref by ref, newest first; also of refs that are no more. < 0 stops. */
+typedef int ref_record_fn(
+	void *ctx, struct str ref, struct str key, const struct store_ref_record *r);
+MUST_CHECK int ref_record_each(struct store *s, ref_record_fn *fn, void *ctx);
 
 /* ---- ref_update.c ---- */
 /* store_ref_update, holding the turn; the group takes what `with` (may be NULL) made. BLOCKS. */
@@ -253,6 +280,8 @@ struct head { /* of an object, however it is kept */
 enum { FORM_WHOLE, FORM_FRAMES };
 MUST_CHECK int head_get(struct head *out, struct store *s, const struct store_oid *id);
 MUST_CHECK int head_parse(struct head *out, struct str value); /* ERR_CORRUPT */
+/* As the index knows it, without what is in memory only. ERR_NOENT, also when it is being swept. */
+MUST_CHECK int object_stored(struct head *out, struct store *s, const struct store_oid *id);
 /* KV_OBJ's value. */
 #define OBJECT_VALUE_MAX 40
 struct str object_value(char out[static OBJECT_VALUE_MAX], const struct head *h);
@@ -295,6 +324,8 @@ void store_be64(char *p, uint64_t v);
 MUST_CHECK int pending_content_abort(struct group *g, uint64_t content, uint32_t frames);
 MUST_CHECK int pending_content_end(struct store *s, struct group *g, uint64_t content,
 	uint64_t size, const struct store_oid *id);
+/* No sweep takes it until an edit has put it somewhere. */
+MUST_CHECK int pending_note(struct store *s, const struct store_oid *id);
 /* Keep a small object although no ref reaches it. */
 MUST_CHECK int pending_add(struct store *s, struct group *g, struct obj *o);
 /* An edit put `id` into a tree: no longer pending once its group is durable. */

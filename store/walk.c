@@ -193,11 +193,13 @@ int store_reached(bool *found, struct store *s, const struct store_oid *tips, si
 	struct heap h = { 0 };
 	struct idset seen = { 0 }, sought = { 0 };
 	size_t left = 0;
+	unsigned walk;
 	int err = 0;
 
 	if (s->closing)
 		return err_set(ERR_CLOSED, "store: closing");
 	store_user_add(s);
+	walk = history_begin(s);
 	for (size_t i = 0; i < id_count && err >= 0; i++) {
 		found[i] = false;
 		if (!is_commit(s, &ids[i]))
@@ -212,6 +214,7 @@ int store_reached(bool *found, struct store *s, const struct store_oid *tips, si
 	free(h.p);
 	idset_free(&seen);
 	idset_free(&sought);
+	history_end(s, walk);
 	store_user_del(s);
 	return err;
 }

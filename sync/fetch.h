@@ -48,7 +48,8 @@ struct sync_lack {
 	void (*told)(void *ctx, struct str line); /* what the other side says meanwhile, or NULL */
 	void *ctx;
 };
-/* With no wants nothing is asked. BLOCKS. */
+/* With no wants nothing is asked. ERR_LIMIT: the other side can't send so much at once; less, such
+ * as an earlier commit, it may. BLOCKS. */
 MUST_CHECK int sync_fetch(const struct sync_remote *r, const struct sync_lack *lack);
 
 #endif

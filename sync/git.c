@@ -136,9 +136,9 @@ static void handle(struct http_x *x, void *ctx)
 	route(&r, own_path(x->path, r.user));
 }
 
-void git_answer(struct http_x *x, struct store *s, struct str rest)
+void git_answer(struct http_x *x, struct store *s, struct str rest, uint64_t objects_max)
 {
-	struct git_repo r = { .store = s, .x = x };
+	struct git_repo r = { .store = s, .x = x, .objects_max = objects_max };
 
 	route(&r, rest);
 }

@@ -21,7 +21,7 @@
  *
  * The estate's own machinery, which was let in by other means, sees every ref of the store:
  *
- *	git_answer(x, store, STR("info/refs"));   one request, below a path of the caller's
+ *	git_answer(x, store, STR("info/refs"), 0);   one request, below a path of the caller's
  */
 #ifndef SYNC_GIT_H
 #define SYNC_GIT_H
@@ -52,6 +52,6 @@ void git_session(const struct git_config *cfg, struct os_stream *raw); /* BLOCKS
 /* The same after TLS, for tests. */
 void git_serve(const struct git_config *cfg, struct os_stream *s); /* BLOCKS; closes s */
 /* One request for the repository of all refs, HEAD none; `rest` is what follows its path. BLOCKS */
-void git_answer(struct http_x *x, struct store *s, struct str rest);
+void git_answer(struct http_x *x, struct store *s, struct str rest, uint64_t objects_max);
 
 #endif

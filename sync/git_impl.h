@@ -22,7 +22,8 @@ struct git_repo {
 	const struct git_config *cfg; /* NULL: of all refs, to be read only */
 	struct store *store;
 	struct http_x *x;
-	struct str user; /* whose repository it is; STR_NONE: all refs, for the machinery */
+	struct str user;      /* whose repository it is; STR_NONE: all refs, for the machinery */
+	uint64_t objects_max; /* of one fetch; 0: as memory allows */
 };
 struct git_ref {
 	struct str name;

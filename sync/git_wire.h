@@ -16,7 +16,9 @@
 
 #include "store/store.h"
 
-#define GIT_AGENT         "allod/0.1"
+#define GIT_AGENT "allod/0.1"
+/* How a refusal begins that less at once would not meet. */
+#define GIT_TOO_MUCH      "too much at once: "
 #define PKT_LINE_MAX      1024  /* bytes of one line of a request */
 #define PKT_DATA_MAX      65516 /* bytes of one packet */
 #define GIT_WANTS_MAX     4096  /* and refs of a repository */
@@ -90,7 +92,8 @@ struct git_reply { /* starts as { 0 } */
 };
 /*
  * The next event, its bytes taken off the front of *in; *data is borrowed from there or from the
- * reply. ERR_AGAIN when all were taken; ERR_BAD; ERR_IO with what the other side complains of.
+ * reply. ERR_AGAIN when all were taken; ERR_BAD; ERR_IO (ERR_LIMIT: less would do) with what the
+ * other side complains of.
  */
 MUST_CHECK int git_reply_next(
 	enum git_said *what, struct str *data, struct git_reply *r, struct str *in);

@@ -8,8 +8,8 @@
 
 static int said_error(struct str text)
 {
-	return err_set(
-		ERR_IO, "the other side says: %.*s", (int)(text.n < 200 ? text.n : 200), text.p);
+	return err_set(str_starts(text, STR(GIT_TOO_MUCH)) ? ERR_LIMIT : ERR_IO,
+		"the other side says: %.*s", (int)(text.n < 200 ? text.n : 200), text.p);
 }
 
 /* The next bytes of *in, up to `most` of the r->left that belong to the packet. */

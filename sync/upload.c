@@ -123,6 +123,7 @@ static int make_plan(struct fetch *f)
 {
 	struct git_ask *q = f->q;
 	uint64_t total, left;
+	int err;
 	struct store_fetch want = {
 		.wants = q->wants.p,
 		.want_count = q->wants.n,
@@ -135,8 +136,16 @@ static int make_plan(struct fetch *f)
 	};
 
 	plat_memory(&total, &left);
-	want.objects_max = left / OBJECT_COST + OBJECTS_LEAST;
-	return store_plan_make(&f->plan, f->r->store, &want);
+	want.objects_max =
+		f->r->objects_max ? f->r->objects_max : left / OBJECT_COST + OBJECTS_LEAST;
+	err = store_plan_make(&f->plan, f->r->store, &want);
+	if (err == ERR_LIMIT) {
+		char why[200];
+
+		snprintf(why, sizeof(why), "%s", err_text(err));
+		err_set(err, GIT_TOO_MUCH "%s", why);
+	}
+	return err;
 }
 
 static void add_boundary(struct buf *b, const struct store_plan *p)

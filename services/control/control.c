@@ -8,7 +8,7 @@
 
 static void git(struct control *c, struct http_x *x, struct str rest)
 {
-	git_answer(x, c->cfg.store, rest);
+	git_answer(x, c->cfg.store, rest, c->cfg.git_objects_max);
 }
 
 static const struct control_route routes[] = {
@@ -19,6 +19,7 @@ static const struct control_route routes[] = {
 	{ "GET", "/v1/show", false, control_show },
 	{ "GET", "/v1/diff", false, control_diff },
 	{ "POST", "/v1/restore", false, control_restore },
+	{ "GET", "/v1/milestones", false, control_milestones },
 	{ "POST", "/v1/verify", false, control_verify },
 	{ "GET", "/git/", true, git },
 	{ "POST", "/git/", true, git },

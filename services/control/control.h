@@ -17,6 +17,8 @@
  *	POST /v1/restore?ref=&path=&to=&exact=1&dry_run=1    {as_of}, one line a change; last {ok, commits,
  *	                                           before, counts}; undo=FROM takes back to..FROM
  *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
+ *	GET  /v1/milestones?ref=&every=&until=     {commit} of every so many commits, newest first, down to
+ *	                                           the commit `until`
  *	GET  /git/info/refs?service=git-upload-pack    all refs as one git repository (sync/git.h):
  *	POST /git/git-upload-pack                      clone and fetch
  *	POST /v1/snapshot                          {endpoint, written}: what it told its clients, on
@@ -56,6 +58,7 @@ struct control_config {
 	/* Brings refs/endpoints/<endpoint>/ up to date, BLOCKS; NULL: not here. `endpoint` has room. */
 	int (*snapshot)(char *endpoint, size_t *written, void *ctx);
 	void *snapshot_ctx;
+	uint64_t git_objects_max; /* of one fetch; 0: as memory allows */
 };
 /* All of it is borrowed for ever (the strings are copied). */
 MUST_CHECK int control_start(const struct control_config *cfg);

@@ -29,6 +29,7 @@ void control_log(struct control *c, struct http_x *x, struct str rest);
 void control_diff(struct control *c, struct http_x *x, struct str rest);
 void control_restore(struct control *c, struct http_x *x, struct str rest);
 void control_show(struct control *c, struct http_x *x, struct str rest);
+void control_milestones(struct control *c, struct http_x *x, struct str rest);
 void control_verify(struct control *c, struct http_x *x, struct str rest);
 void control_snapshot(struct control *c, struct http_x *x, struct str rest);
 void control_users(struct control *c, struct http_x *x, struct str rest);

@@ -5,12 +5,13 @@
  */
 #include "services/control/control_impl.h"
 
-#define LOG_LIMIT   50
-#define LOG_MOST    500
-#define LOG_SCAN    20000 /* commits looked at for one request */
-#define LOG_CHANGES 4     /* told of one commit */
-#define REFS_MAX    4096
-#define MESSAGE_MAX 2048
+#define LOG_LIMIT      50
+#define LOG_MOST       500
+#define LOG_SCAN       20000 /* commits looked at for one request */
+#define LOG_CHANGES    4     /* told of one commit */
+#define REFS_MAX       4096
+#define MILESTONES_MAX 10000
+#define MESSAGE_MAX    2048
 
 struct lines {
 	struct http_x *x;
@@ -84,6 +85,61 @@ void control_refs(struct control *c, struct http_x *x, struct str rest)
 			err = send(&l, json_incref(row));
 	}
 	json_decref(list);
+	end(&l, err);
+}
+
+/* ---- milestones ---- */
+
+struct milestones {
+	json_t *list;
+	uint64_t every, seen;
+	struct store_oid until; /* where to stop */
+	bool has_until;
+};
+
+static int milestone(void *ctx, const struct store_commit *c)
+{
+	struct milestones *m = ctx;
+	char hex[STORE_HEX];
+
+	if (m->has_until && store_oid_eq(&c->id, &m->until))
+		return ERR_CLOSED;
+	if (m->seen++ % m->every)
+		return 0;
+	if (json_array_size(m->list) == MILESTONES_MAX)
+		return err_set(ERR_LIMIT, "more than %d milestones", MILESTONES_MAX);
+	return json_array_append_new(m->list, json_string(store_oid_hex(hex, &c->id))) < 0
+		? ERR_NOMEM
+		: 0;
+}
+
+void control_milestones(struct control *c, struct http_x *x, struct str rest)
+{
+	struct milestones m = { .list = json_array() };
+	struct lines l = { .x = x };
+	struct str until = control_param(x, "until");
+	struct store_oid tip;
+	json_t *one;
+	size_t i;
+	int err;
+
+	(void)rest;
+	err = str_u64(&m.every, control_param(x, "every"), UINT32_MAX);
+	if (err < 0 || m.every == 0)
+		err = err_set(ERR_BAD, "every is a number of commits");
+	m.has_until = until.n > 0;
+	if (err == 0 && until.n)
+		err = store_oid_parse(&m.until, until);
+	if (err == 0)
+		err = store_ref_get(&tip, c->cfg.store, control_param(x, "ref"));
+	if (err == 0)
+		err = store_log(c->cfg.store, &tip, STR_NONE, milestone, &m);
+	json_array_foreach(m.list, i, one)
+	{
+		if (err == 0)
+			err = send(&l, json_pack("{s:O}", "commit", one));
+	}
+	json_decref(m.list);
 	end(&l, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The client against our own server in memory, and against answers no server of ours gives. */
 #include "os/main.h"
+#include "store/keep.h"
 #include "sync/fetch.h"
 #include "sync/git.h"
 #include "sync/git_wire.h"
@@ -27,6 +28,7 @@ struct wire {
 	size_t begun;            /* where this request begins */
 	struct str in;
 	size_t piece; /* of a read */
+	uint64_t objects_max;
 	bool answered;
 	unsigned open, dialled;
 };
@@ -37,7 +39,7 @@ static void serve(struct http_x *x, void *ctx)
 
 	cr_expect(str_eq(http_get(x, "Authorization"), STR("Bearer x")));
 	cr_assert(str_starts(x->path, STR("/here/")));
-	git_answer(x, w->store, str_sub(x->path, 6, x->path.n));
+	git_answer(x, w->store, str_sub(x->path, 6, x->path.n), w->objects_max);
 }
 
 static void answer(struct wire *w)
@@ -231,6 +233,20 @@ static int against_ourselves(void *arg)
 	cr_expect_eq(sync_fetch(&r, &lack), ERR_IO);
 	cr_expect(str_find(str_of(err_text(ERR_IO)), STR("not our ref")) >= 0, "%s",
 		err_text(ERR_IO));
+	lack.wants = &second;
+	w.objects_max = 2;
+	cr_expect_eq(sync_fetch(&r, &lack), ERR_LIMIT);
+	cr_expect(str_find(str_of(err_text(ERR_LIMIT)), STR("too much at once")) >= 0);
+	w.objects_max = 0;
+	/* Our own history ends somewhere: so does theirs. */
+	OK(store_shallow_add(w.store, &second, 1));
+	g.pack.n = g.stop_after = 0;
+	lack = (struct sync_lack){
+		.wants = &second, .want_count = 1, .pack = on_pack, .shallow = on_shallow, .ctx = &g
+	};
+	OK(sync_fetch(&r, &lack));
+	cr_expect_eq(g.shallows, 1);
+	cr_expect_eq(objects_in(&g), 5);
 	lack.want_count = 0;
 	w.dialled = 0;
 	OK(sync_fetch(&r, &lack));

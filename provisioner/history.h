@@ -18,7 +18,7 @@
 	"Nov\",\n" \
 	"\"2026-11-20 14:00\" (a day without a time: its end), or a commit as `allod log` prints " \
 	"it,\n" \
-	"HEAD, with ~N the Nth before it. What counts is when this machine got to know."
+	"HEAD, with ~N the Nth before it. What counts is when the service got to know."
 
 struct prov_history {
 	struct prov_session *x;

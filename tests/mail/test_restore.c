@@ -282,6 +282,44 @@ MAIL_TEST(restore_takes_back_what_moved)
 	rig_verify(r);
 }
 
+/* More than one edit may hold: several commits, each with what it did told once. */
+MAIL_TEST(restore_of_many_is_several_commits, .timeout = 120)
+{
+	enum { MANY = 9000, EACH = 100 };
+	static struct mail_item items[EACH];
+	uint32_t uids[EACH], validity;
+	struct store_oid to, blob = rig_blob(r, STR("Subject: same\r\n\r\n"));
+	for (unsigned i = 0; i < EACH; i++)
+		items[i] = (struct mail_item){ .blob = blob, .flags = i % 8 };
+	for (unsigned n = 0; n < MANY; n += EACH)
+		cr_ok(mail_append(uids, &validity, r->a, STR("INBOX"), items, EACH,
+			(struct mail_why){ STR("test") }));
+	to = head(r);
+	struct mail_box *b = rig_box(r, "INBOX");
+	struct mail_box_state before, after;
+	uint32_t *all = malloc(MANY * sizeof(*all));
+	for (unsigned i = 0; i < MANY; i++)
+		all[i] = mail_box_at(b, i)->uid;
+	struct mail_flag_change deleted = { .flags = MAIL_DELETED };
+	cr_ok(mail_flags(b, all, MANY, MAIL_FLAG_ADD, &deleted, 0, NULL, NULL));
+	cr_ok(mail_expunge(b, NULL, 0));
+	free(all);
+	mail_box_state(&before, b);
+	cr_assert_eq(before.count, 0);
+	struct mail_restore d = restore(r, "INBOX", &to, false);
+	mail_box_state(&after, b);
+	cr_expect(d.back == MANY && d.commits == 2 && after.count == MANY);
+	cr_expect(after.uidnext == before.uidnext + MANY);
+	cr_expect_gt(after.highest_modseq, before.highest_modseq);
+	for (unsigned i = 0; i < MANY; i++) /* in their order: they were saved so */
+		cr_assert_eq(mail_box_at(b, i)->flags, i % EACH % 8);
+	undo(r, &d);
+	mail_box_state(&after, b);
+	cr_expect_eq(after.count, 0);
+	mail_box_close(b);
+	rig_verify(r);
+}
+
 /* ---- random histories ---- */
 #define SNAPS 12
 static const char *const names[] = { "INBOX", "Archive", "work", "Work", "a/b", "a",
@@ -490,3 +528,33 @@ static void restore_histories(struct rig *r, uint64_t seed, unsigned rounds)
 RESTORES(1)
 RESTORES(2)
 RESTORES(3)
+
+/* A delivery and a restore may share a commit; a commit of a delivery may be undone by mistake. */
+MAIL_TEST(undo_keeps_what_first_arrived)
+{
+	uint32_t a = rig_append(r, "INBOX", STR("Subject: a\r\n\r\n"), 0);
+	expunge(r, "INBOX", a);
+	struct store_oid to = head(r);
+	rig_append(r, "INBOX", STR("Subject: new\r\n\r\n"), 0);
+	cr_ok(mail_create(r->a, STR("Box"), MAIL_USE_NONE));
+	rig_append(r, "Box", STR("Subject: newer\r\n\r\n"), 0);
+	struct str before = look(r, NULL);
+	struct mail_restore u = { .path = STR(""), .to = to, .from = head(r), .undo = true };
+	cr_ok(mail_restore(&u, r->a));
+	cr_expect(u.removed == 0 && u.commits == 0);
+	cr_expect_str(look(r, NULL), before);
+}
+
+/* What the branch never had is not brought in from elsewhere in the store. */
+MAIL_TEST(restore_wants_its_own_history)
+{
+	struct mail_account *bob;
+	struct store_oid other;
+	rig_append(r, "INBOX", STR("Subject: a\r\n\r\n"), 0);
+	cr_ok(mail_account_open(&bob, r->m, STR("bob")));
+	cr_ok(store_ref_get(&other, r->s, STR("refs/heads/bob")));
+	struct mail_restore d = { .path = STR(""), .to = other };
+	cr_expect_eq(mail_restore(&d, r->a), ERR_BAD);
+	struct mail_restore u = { .path = STR(""), .to = head(r), .from = other, .undo = true };
+	cr_expect_eq(mail_restore(&u, r->a), ERR_BAD);
+}

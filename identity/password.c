@@ -71,10 +71,10 @@ static bool has_client(const struct id_user *u, struct str client)
 	return false;
 }
 
-int id_password_add(
-	struct str *out, struct arena *a, struct id_registry *r, struct str user, struct str client)
+static int password_keep(struct arena *a, struct id_registry *r, struct str user, struct str client,
+	struct str secret)
 {
-	char secret[SECRET_CHARS + SECRET_CHARS / GROUP_CHARS], plain[ID_PASSWORD_BYTES_MAX];
+	char plain[ID_PASSWORD_BYTES_MAX];
 	uint8_t salt[ID_SALT_BYTES], mac[OS_MAC_BYTES];
 	struct buf path, text;
 	struct str why;
@@ -92,9 +92,9 @@ int id_password_add(
 	if (u->password_count >= ID_PASSWORDS_MAX && !has_client(u, client))
 		return err_set(ERR_LIMIT, "registry: %.*s has %d passwords, revoke one first",
 			STR_ARG(user), ID_PASSWORDS_MAX);
-	secret_make(secret);
 	os_random(salt, sizeof(salt));
-	os_mac(mac, str_n(salt, sizeof(salt)), secret_normal(plain, str_of(secret)));
+	os_mac(mac, str_n(salt, sizeof(salt)), secret_normal(plain, secret));
+	os_wipe(plain, sizeof(plain));
 	buf_addz(&text, "blake2b:");
 	os_hex(&text, str_n(salt, sizeof(salt)));
 	buf_addc(&text, ':');
@@ -102,13 +102,33 @@ int id_password_add(
 	buf_fmt(&text, "\ncreated = %lld\n", (long long)os_wall_sec());
 	why = arena_fmt(
 		a, "user: app password for %.*s, client %.*s", STR_ARG(user), STR_ARG(client));
-	*out = arena_dup(a, str_of(secret));
-	os_wipe(secret, sizeof(secret));
-	os_wipe(plain, sizeof(plain));
-	if (!out->p || text.err < 0)
+	if (text.err < 0 || path.err < 0)
 		return ERR_LIMIT;
 	err = id_change(r->s, buf_str(&path), buf_str(&text), why);
 	return err < 0 ? err : id_refresh(r);
+}
+
+int id_password_add(
+	struct str *out, struct arena *a, struct id_registry *r, struct str user, struct str client)
+{
+	char secret[SECRET_CHARS + SECRET_CHARS / GROUP_CHARS];
+
+	secret_make(secret);
+	*out = arena_dup(a, str_of(secret));
+	os_wipe(secret, sizeof(secret));
+	return out->p ? password_keep(a, r, user, client, *out) : ERR_LIMIT;
+}
+
+int id_password_put(struct arena *a, struct id_registry *r, struct str user, struct str client,
+	struct str secret)
+{
+	char plain[ID_PASSWORD_BYTES_MAX];
+	size_t n = secret.n < sizeof(plain) ? secret_normal(plain, secret).n : 0;
+
+	os_wipe(plain, sizeof(plain));
+	if (n != SECRET_CHARS) /* its strength is what makes a quick check safe */
+		return err_set(ERR_BAD, "registry: that is no app password made here");
+	return password_keep(a, r, user, client, secret);
 }
 
 int id_password_revoke(struct id_registry *r, struct str user, struct str client)

@@ -54,6 +54,10 @@ MUST_CHECK int id_user_of(char *out, struct id_registry *r, struct str address);
  */
 MUST_CHECK int id_password_add(struct str *out, struct arena *a, struct id_registry *r,
 	struct str user, struct str client);
+/* The same password as id_password_add made for another service of this estate; ERR_BAD: it has
+ * another shape. `a` is for the work. BLOCKS. */
+MUST_CHECK int id_password_put(struct arena *a, struct id_registry *r, struct str user,
+	struct str client, struct str secret);
 MUST_CHECK int id_password_revoke(
 	struct id_registry *r, struct str user, struct str client); /* BLOCKS; ERR_NOENT */
 typedef int id_password_fn(void *ctx, struct str client, int64_t created_sec);

@@ -36,7 +36,15 @@ int prov_create_owner(struct prov_create *out, const char *address)
 
 /* ---- ports ---- */
 
-static int wished(struct os_addr *out, const char *list, const char *port)
+/* "imaps=..." of mail, "calendar.https=..." of others. */
+static bool names_port(struct str name, struct str service, const char *port)
+{
+	if (str_starts(name, service) && name.n > service.n && name.p[service.n] == '.')
+		return str_eq(str_sub(name, service.n + 1, name.n), str_of(port));
+	return str_eq(service, STR("mail")) && str_eq(name, str_of(port));
+}
+
+static int wished(struct os_addr *out, const char *list, struct str service, const char *port)
 {
 	struct str one, rest = str_of(list), name, value;
 
@@ -44,7 +52,7 @@ static int wished(struct os_addr *out, const char *list, const char *port)
 		str_cut(&one, &rest, rest, ',');
 		if (!str_cut(&name, &value, one, '='))
 			return err_set(ERR_BAD, "\"%.*s\" is not NAME=ADDRESS:PORT", STR_ARG(one));
-		if (str_eq(name, str_of(port)))
+		if (names_port(name, service, port))
 			return os_addr_parse(out, value, 0);
 	}
 	return ERR_NOENT;
@@ -55,14 +63,29 @@ int prov_ports_wish(struct prov_service *s, const char *list)
 	int err = 0;
 
 	for (size_t i = 0; i < s->listen_count && (err == 0 || err == ERR_NOENT); i++)
-		err = wished(&s->listen[i].host, list, s->listen[i].name.p);
+		err = wished(&s->listen[i].host, list, s->name, s->listen[i].name.p);
 	return err == ERR_NOENT ? 0 : err;
 }
 
-static int choose_ports(struct prov_service *s, const char *list)
+/* Every port given out so far. */
+static struct prov_listen *taken_ports(size_t *n, struct prov *p, const struct prov_estate *e)
+{
+	struct prov_listen *all =
+		arena_alloc(&p->arena, PROV_SERVICES_MAX * PROV_PORTS_MAX * sizeof(*all));
+
+	*n = 0;
+	for (size_t i = 0; all && i < e->service_count; i++)
+		for (size_t k = 0; k < e->services[i].listen_count; k++)
+			all[(*n)++] = e->services[i].listen[k];
+	return all;
+}
+
+static int choose_ports(
+	struct prov *p, const struct prov_estate *e, struct prov_service *s, const char *list)
 {
 	for (const struct prov_port_def *d = prov_port_defs; d->service; d++) {
-		struct prov_listen *l = &s->listen[s->listen_count];
+		struct prov_listen *l = &s->listen[s->listen_count], *taken;
+		size_t n;
 		int err;
 
 		if (!str_eq(s->name, str_of(d->service)))
@@ -70,9 +93,11 @@ static int choose_ports(struct prov_service *s, const char *list)
 		*l = (struct prov_listen){ .name = str_of(d->name), .guest = d->guest };
 		err = os_addr_parse(&l->host, STR("127.0.0.1"), 0);
 		if (err == 0)
-			err = list ? wished(&l->host, list, d->name) : ERR_NOENT;
-		if (err == ERR_NOENT)
-			err = prov_port_choose(&l->host, d->guest, s->listen, s->listen_count);
+			err = list ? wished(&l->host, list, s->name, d->name) : ERR_NOENT;
+		if (err == ERR_NOENT) {
+			taken = taken_ports(&n, p, e);
+			err = taken ? prov_port_choose(&l->host, d->guest, taken, n) : ERR_LIMIT;
+		}
 		if (err < 0)
 			return err;
 		s->listen_count++;
@@ -179,7 +204,9 @@ static int fill_disk(struct store *s, struct prov *p, const struct prov_create *
 	if (err < 0)
 		return err;
 	err = id_user_add(reg, how->user, how->user);
-	if (err == 0 && client.p)
+	if (err == 0 && client.p && secrets->password.p) /* the same for every service */
+		err = id_password_put(&p->arena, reg, how->user, client, secrets->password);
+	else if (err == 0 && client.p)
 		err = id_password_add(&secrets->password, &p->arena, reg, how->user, client);
 	id_close(reg);
 	return err < 0 ? err : prov_configure(s, p, how->domain, service);
@@ -208,11 +235,15 @@ static int make_disk(struct prov *p, const struct prov_create *how, const struct
 /* ---- the folder ---- */
 
 /* What a failed attempt made; the folder itself goes only when it is empty. */
-static void unmake(struct prov *p)
+static void unmake(struct prov *p, const struct prov_estate *e)
 {
-	static const char *const made[] = { "disks/mail.img", "keys/ca.key", "keys/mail.pem",
-		"keys/control.token", PROV_SEAL_KEY, "ca.pem", "disks", "keys" };
+	static const char *const made[] = { "keys/ca.key", "keys/control.token", PROV_SEAL_KEY,
+		"ca.pem", "disks", "keys" };
 
+	for (size_t i = 0; i < e->service_count; i++) {
+		remove(e->services[i].disk);
+		remove(prov_path(p, "keys/%.*s.pem", STR_ARG(e->services[i].name)));
+	}
 	for (size_t i = 0; i < ARRAY_LEN(made); i++)
 		remove(prov_path(p, "%s", made[i]));
 	rmdir(p->home);
@@ -229,18 +260,45 @@ static int refuse_overwriting(struct prov *p)
 	return 0;
 }
 
+static bool is_service(struct str name)
+{
+	for (const struct prov_port_def *d = prov_port_defs; d->service; d++)
+		if (str_eq(name, str_of(d->service)))
+			return true;
+	return false;
+}
+
+/* Names, disks and ports; nothing is made yet. */
+static int choose_services(struct prov_estate *e, struct prov *p, const struct prov_create *how)
+{
+	struct str name, rest = str_of(how->services ? how->services : PROV_SERVICES_ALL);
+
+	while (rest.n) {
+		struct prov_service *s = &e->services[e->service_count];
+		int err;
+
+		str_cut(&name, &rest, rest, ',');
+		if (!is_service(name) || prov_service_find(e, name))
+			return err_set(ERR_BAD,
+				"\"%.*s\" is no service, or named twice; there "
+				"are " PROV_SERVICES_ALL,
+				STR_ARG(name));
+		*s = (struct prov_service){ .name = name, .target = how->target };
+		s->disk = prov_path(p, "disks/%.*s.img", STR_ARG(name));
+		err = choose_ports(p, e, s, how->listen);
+		if (err < 0)
+			return err;
+		e->service_count++;
+	}
+	return e->service_count ? 0 : err_set(ERR_BAD, "an estate has at least one service");
+}
+
 static int make_all(struct prov_estate *e, struct prov *p, const struct prov_create *how,
 	struct str client, struct prov_secrets *secrets)
 {
-	struct prov_service *s = &e->services[e->service_count++];
 	struct buf text;
-	int err;
+	int err = prov_mkdirs(prov_path(p, "disks"));
 
-	*s = (struct prov_service){ .name = STR("mail"), .target = how->target };
-	s->disk = prov_path(p, "disks/mail.img");
-	err = choose_ports(s, how->listen);
-	if (err == 0)
-		err = prov_mkdirs(prov_path(p, "disks"));
 	if (err == 0)
 		err = prov_mkdirs(prov_path(p, "keys"));
 	if (err == 0 && chmod(p->home, 0700) < 0)
@@ -249,8 +307,8 @@ static int make_all(struct prov_estate *e, struct prov *p, const struct prov_cre
 		err = make_keys(p, how->domain);
 	if (err == 0)
 		err = prov_seal_key_make(secrets->code, p);
-	if (err == 0)
-		err = make_disk(p, how, s, client, secrets);
+	for (size_t i = 0; i < e->service_count && err == 0; i++)
+		err = make_disk(p, how, &e->services[i], client, secrets);
 	if (err < 0)
 		return err;
 	/* The file that makes it an estate comes last. */
@@ -270,9 +328,12 @@ int prov_create(struct prov_estate *out, struct prov *p, const struct prov_creat
 	memset(out, 0, sizeof(*out));
 	out->domain = how->domain;
 	out->owner = how->user;
+	err = choose_services(out, p, how);
+	if (err < 0)
+		return err;
 	err = make_all(out, p, how, client, secrets);
 	if (err < 0)
-		unmake(p);
+		unmake(p, out);
 	return err;
 }
 

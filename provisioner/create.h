@@ -8,15 +8,17 @@
 #include "provisioner/estate.h"
 #include "store/store.h"
 
-#define PROV_DISK_BYTES ((uint64_t)16 << 30) /* sparse: it takes on the host what is in it */
-#define PROV_LEAF_DAYS  OS_CA_DAYS_MAX
-#define PROV_RENEW_DAYS 30
+#define PROV_DISK_BYTES   ((uint64_t)16 << 30) /* sparse: it takes on the host what is in it */
+#define PROV_SERVICES_ALL "mail,calendar,contacts"
+#define PROV_LEAF_DAYS    OS_CA_DAYS_MAX
+#define PROV_RENEW_DAYS   30
 
 struct prov_create {
 	struct str user, domain;
 	enum prov_target target;
 	uint64_t disk_bytes;
-	const char *listen; /* "smtp=127.0.0.1:2525,...": ports that are wished for; NULL */
+	const char *services; /* "mail,calendar"; NULL: all there are */
+	const char *listen;   /* "smtp=127.0.0.1:2525,calendar.https=...": ports wished for; NULL */
 };
 /* Cuts "alice@example.org"; ERR_BAD with a sentence. */
 MUST_CHECK int prov_create_owner(struct prov_create *out, const char *address);

@@ -15,6 +15,10 @@ const struct prov_port_def prov_port_defs[] = {
 	{ "mail", "imaps", 993 },
 	{ "mail", "control", 8443 },
 	{ "mail", "git", 443 },
+	{ "calendar", "https", 443 },
+	{ "calendar", "control", 8443 },
+	{ "contacts", "https", 443 },
+	{ "contacts", "control", 8443 },
 	{ NULL, NULL, 0 },
 };
 

@@ -11,9 +11,26 @@
 #define PATIENCE_MOST  (5 * OS_SEC)
 #define PAUSE          (20 * OS_MS) /* between two tries */
 
+/*
+ * The least ClientHello (RFC 5246, 7.4.1.2) a TLS 1.2 server answers with a ServerHello:
+ * ECDHE-ECDSA-AES128-GCM, P-256, ecdsa-sha256; the rest of the handshake never comes.
+ */
+static const char client_hello[] = "\x16\x03\x01\x00\x4a" /* handshake, 74 bytes */
+				   "\x01\x00\x00\x46\x03\x03"
+				   "allod asks whether TLS is spoken" /* the random 32 */
+				   "\x00"                             /* no session */
+				   "\x00\x02\xc0\x2b"
+				   "\x01\x00" /* no compression */
+				   "\x00\x1b" /* extensions */
+				   "\x00\x0a\x00\x04\x00\x02\x00\x17"
+				   "\x00\x0b\x00\x02\x01\x00"
+				   "\x00\x0d\x00\x04\x00\x02\x04\x03"
+				   "\xff\x01\x00\x01\x00";
+
 static const struct prov_greeting greetings[] = {
-	{ "smtp", "220 ", "QUIT\r\n" },
-	{ "imap", "* OK", "a LOGOUT\r\n" },
+	{ "smtp", { NULL, 0 }, "220 ", "QUIT\r\n" },
+	{ "imap", { NULL, 0 }, "* OK", "a LOGOUT\r\n" },
+	{ "https", { client_hello, sizeof(client_hello) - 1 }, "\x16\x03", "" },
 };
 
 const struct prov_greeting *prov_greeting_of(struct str port)
@@ -98,10 +115,16 @@ void prov_probe_step(struct prov_probe *p)
 			give_up(p);
 			return;
 		}
-		if (p->connected)
+		if (p->connected) {
 			take_greeting(p);
+			return;
+		}
 		p->connected = true;
 		p->events = POLLIN;
+		if (p->want->hello.n &&
+			send(p->fd, p->want->hello.p, p->want->hello.n, MSG_NOSIGNAL) !=
+				(ssize_t)p->want->hello.n)
+			give_up(p);
 		return;
 	}
 	if (os_now() >= p->due)

@@ -15,7 +15,8 @@
 
 struct prov_greeting {
 	const char *port;  /* its name in the manifest */
-	const char *words; /* what the service says first */
+	struct str hello;  /* what is said to it first; STR_NONE where the service speaks first */
+	const char *words; /* how its first words begin */
 	const char *bye;   /* what a polite client says then */
 };
 /* NULL: this port greets nobody. */

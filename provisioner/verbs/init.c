@@ -6,14 +6,16 @@
 #include "provisioner/say.h"
 #include "provisioner/seal.h"
 
-enum { OPT_TARGET, OPT_DISK, OPT_LISTEN, OPT_JSON };
+enum { OPT_TARGET, OPT_SERVICES, OPT_DISK, OPT_LISTEN, OPT_JSON };
 static const struct prov_opt opts[] = {
 	[OPT_TARGET] = { "target", 0, "virt|unix",
 		"what services run as: machines (virt) or processes" },
+	[OPT_SERVICES] = { "services", 0, "NAME,...",
+		"which ones: any of " PROV_SERVICES_ALL " (all)" },
 	[OPT_DISK] = { "disk-size", 0, "GIB",
 		"most a service can hold; takes what is in it (16); 500M is MiB" },
 	[OPT_LISTEN] = { "listen", 0, "NAME=ADDR:PORT,...",
-		"ports wished for, such as imaps=127.0.0.1:993" },
+		"ports wished for, such as imaps=127.0.0.1:993,calendar.https=127.0.0.1:443" },
 	[OPT_JSON] = PROV_OPT_JSON,
 	{ 0 },
 };
@@ -38,14 +40,18 @@ static int in_fiber(void *arg)
 
 static void tell(const struct job *j)
 {
-	const struct prov_service *s = &j->e->services[0];
 	char text[OS_ADDR_TEXT];
 
 	printf("%sA new estate%s for %.*s@%.*s in %s\n", prov_bold(), prov_plain(),
 		STR_ARG(j->how.user), STR_ARG(j->how.domain), j->p->home);
-	for (size_t i = 0; i < s->listen_count; i++)
-		printf("  %-12.*s %s\n", STR_ARG(s->listen[i].name),
-			os_addr_text(text, &s->listen[i].host));
+	for (size_t i = 0; i < j->e->service_count; i++) {
+		const struct prov_service *s = &j->e->services[i];
+
+		printf("  %.*s\n", STR_ARG(s->name));
+		for (size_t k = 0; k < s->listen_count; k++)
+			printf("    %-12.*s %s\n", STR_ARG(s->listen[k].name),
+				os_addr_text(text, &s->listen[k].host));
+	}
 	printf("  %-12s %s/ca.pem (clients must trust it)\n", "authority", j->p->home);
 	prov_seal_tell(j->secrets.code);
 	printf("Next: `allod up`, then `allod user app-password %.*s --client NAME`\n",
@@ -54,14 +60,24 @@ static void tell(const struct job *j)
 
 static int tell_json(const struct job *j)
 {
-	const struct prov_service *s = &j->e->services[0];
 	json_t *listen = json_object(), *all;
 	char text[OS_ADDR_TEXT];
 	int code;
 
-	for (size_t i = 0; i < s->listen_count; i++)
-		json_object_setn_new(listen, s->listen[i].name.p, s->listen[i].name.n,
-			json_string(os_addr_text(text, &s->listen[i].host)));
+	for (size_t i = 0; i < j->e->service_count; i++) {
+		const struct prov_service *s = &j->e->services[i];
+
+		for (size_t k = 0; k < s->listen_count; k++) {
+			/* As --listen takes them. */
+			bool mail = str_eq(s->name, STR("mail"));
+			struct str name =
+				arena_fmt(&j->p->arena, "%.*s%s%.*s", mail ? 0 : (int)s->name.n,
+					s->name.p, mail ? "" : ".", STR_ARG(s->listen[k].name));
+
+			json_object_setn_new(listen, name.p, name.n,
+				json_string(os_addr_text(text, &s->listen[k].host)));
+		}
+	}
 	all = json_pack("{s:s,s:s%,s:s%,s:s,s:s,s:o}", "home", j->p->home, "owner", j->how.user.p,
 		j->how.user.n, "domain", j->how.domain.p, j->how.domain.n, "ca_file",
 		prov_path(j->p, "ca.pem"), "recovery_code", j->secrets.code, "listen", listen);
@@ -99,6 +115,7 @@ static int run(struct prov *p, const struct prov_args *a)
 	if (err < 0)
 		return prov_usage("`allod init --help` says how it is used", "%s", err_text(err));
 	j.how.listen = a->opt[OPT_LISTEN];
+	j.how.services = a->opt[OPT_SERVICES];
 	if (os_crypto_init() < 0)
 		return prov_fail(NULL, "no source of randomness");
 	code = os_run(in_fiber, &j);
@@ -113,8 +130,8 @@ static int run(struct prov *p, const struct prov_args *a)
 }
 
 const struct prov_verb verb_init = { "init", "USER@DOMAIN", "make a new estate",
-	"Makes the folder: allod.conf, a certificate authority, the mail service's disk with the "
-	"owner\n"
-	"on it. Ports are chosen free ones above 10000 on 127.0.0.1 and kept in allod.conf.\n"
+	"Makes the folder: allod.conf, a certificate authority, and a disk for each service with "
+	"the\nowner on it. Ports are chosen free ones above 10000 on 127.0.0.1 and kept in "
+	"allod.conf.\n"
 	"The recovery code is shown once: it opens the backups `allod backup` makes.",
 	opts, 1, 1, run };

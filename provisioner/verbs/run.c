@@ -10,7 +10,7 @@
 
 enum { OPT_TARGET };
 static const struct prov_opt opts[] = {
-	[OPT_TARGET] = { "target", 0, "virt|unix", "what the service runs as" },
+	[OPT_TARGET] = { "target", 0, "virt|unix", "what the services run as" },
 	{ 0 },
 };
 
@@ -59,6 +59,34 @@ static void print_access(const struct job *j, const struct prov_service *s)
 	printf("  CA file   %s\n  estate    %s\n", prov_path(j->p, "ca.pem"), j->p->home);
 }
 
+/* "Calendar" and the like, where a client finds it. */
+static void print_dav(const struct job *j, const char *name, const char *what)
+{
+	const struct prov_service *s = prov_service_find(j->start.e, str_of(name));
+
+	if (s)
+		printf("  %-9s https://localhost:%d/\n", what, port_of(s, "https"));
+}
+
+static void print_accounts(const struct job *j)
+{
+	if (!prov_service_find(j->start.e, STR("calendar")) &&
+		!prov_service_find(j->start.e, STR("contacts")))
+		return;
+	printf("\n%sCalendar and contacts%s (same user, same password)\n\n", prov_bold(),
+		prov_plain());
+	print_dav(j, "calendar", "calendar");
+	print_dav(j, "contacts", "contacts");
+	printf("  Thunderbird  New Calendar, On the Network; New Address Book, CardDAV: user and "
+	       "URL\n"
+	       "  DAVx5        Login with URL and user name, once for each URL\n"
+	       "  Apple        Add Account, Other: CalDAV and CardDAV, Advanced: server, port, "
+	       "path /\n"
+	       "  vdirsyncer   storages of type caldav and carddav: url, username, password, "
+	       "verify = CA "
+	       "file\n");
+}
+
 static void print_commands(const struct job *j, const struct prov_service *s)
 {
 	const struct prov_estate *e = j->start.e;
@@ -84,9 +112,12 @@ static void settled(void *ctx)
 	const struct job *j = ctx;
 	const struct prov_service *s = prov_service_find(j->start.e, STR("mail"));
 
-	if (!s)
+	if (!s) {
+		print_accounts(j);
 		return; /* an estate without mail runs all the same */
+	}
 	print_access(j, s);
+	print_accounts(j);
 	if (j->first)
 		prov_seal_tell(j->secrets.code);
 	print_commands(j, s);

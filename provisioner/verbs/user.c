@@ -1,9 +1,55 @@
 /* SPDX-License-Identifier: ISC */
-/* People and their app passwords. On a stopped service they are written on its disk directly. */
+/*
+ * People and their app passwords. Every service has them on its own disk, until identity/ runs: what
+ * changes them goes to all, what lists them asks the first. On a stopped service they are written on
+ * its disk directly.
+ */
+#include "os/crypto.h"
 #include "provisioner/client.h"
 #include "provisioner/say.h"
 
-#define HOME_OF_USERS "mail" /* whose store keeps refs/heads/estate, until identity/ runs */
+/* One change, at each service in turn. */
+static struct {
+	unsigned index;   /* of the service */
+	unsigned done;    /* where it took effect */
+	char secret[128]; /* the app password, once the first service made it */
+} every;
+
+static struct prov_estate *estate_of(struct prov *p)
+{
+	struct prov_estate *e = ARENA_NEW(&p->arena, struct prov_estate);
+	int err = e ? prov_estate_load(e, p) : ERR_NOMEM;
+
+	if (err < 0)
+		prov_fail(err == ERR_NOENT ? "`allod init USER@DOMAIN` makes one" : NULL, "%s",
+			err_text(err));
+	return err < 0 ? NULL : e;
+}
+
+static int at_first(struct prov *p, const struct prov_args *a, int (*fn)(struct prov_session *x))
+{
+	struct prov_estate *e = estate_of(p);
+	return e ? prov_with_client(p, a, e->services[0].name.p, fn) : PROV_FAILED;
+}
+
+static int at_every(struct prov *p, const struct prov_args *a, int (*fn)(struct prov_session *x))
+{
+	struct prov_estate *e = estate_of(p);
+	int code = e ? PROV_OK : PROV_FAILED;
+
+	for (size_t i = 0; code == PROV_OK && i < e->service_count; i++) {
+		every.index = (unsigned)i;
+		code = prov_with_client(p, a, arena_dup(&p->arena, e->services[i].name).p, fn);
+	}
+	os_wipe(every.secret, sizeof(every.secret));
+	return code;
+}
+
+/* Of a change that some services may have had already: has this been the last to be asked, in vain? */
+static bool in_vain(const struct prov_session *x)
+{
+	return every.index + 1 == x->e->service_count && every.done == 0;
+}
 
 static json_t *finish(struct prov_session *x, json_t *j, int err, const char *what, int *code)
 {
@@ -57,6 +103,10 @@ static int add(struct prov_session *x)
 		return prov_usage(NULL, "the name is no UTF-8");
 	err = prov_call(&j, x->c, "POST", "/v1/users", body);
 	json_decref(body);
+	if ((err == ERR_CONFLICT || err == ERR_EXIST) && !in_vain(x))
+		return PROV_OK;
+	if (err == 0 && every.done++)
+		return json_decref(j), PROV_OK;
 	j = finish(x, j, err, "cannot add the user", &code);
 	if (j && x->args->opt[ADD_JSON])
 		code = print_json(j);
@@ -68,7 +118,7 @@ static int add(struct prov_session *x)
 
 static int run_add(struct prov *p, const struct prov_args *a)
 {
-	return prov_with_client(p, a, HOME_OF_USERS, add);
+	return at_every(p, a, add);
 }
 
 const struct prov_verb verb_user_add = { "user add", "USER", "let somebody in",
@@ -100,7 +150,7 @@ static int list(struct prov_session *x)
 
 static int run_list(struct prov *p, const struct prov_args *a)
 {
-	return prov_with_client(p, a, HOME_OF_USERS, list);
+	return at_first(p, a, list);
 }
 
 const struct prov_verb verb_user_list = { "user list", "", "who is in", NULL, list_opts, 0, 0,
@@ -118,7 +168,9 @@ static const struct prov_opt password_opts[] = {
 static int app_password(struct prov_session *x)
 {
 	const char *user = x->args->pos[0], *client = x->args->opt[PASSWORD_CLIENT];
-	json_t *body = json_pack("{s:s}", "client", client), *j = NULL;
+	json_t *body = json_pack("{s:s,s:s*}", "client", client, "password",
+		       every.secret[0] ? every.secret : NULL),
+	       *j = NULL;
 	int err, code;
 
 	if (!body)
@@ -126,6 +178,11 @@ static int app_password(struct prov_session *x)
 	err = prov_call(&j, x->c, "POST", passwords_path(x, user, NULL), body);
 	json_decref(body);
 	j = finish(x, j, err, "cannot make an app password", &code);
+	if (j && !every.secret[0])
+		snprintf(every.secret, sizeof(every.secret), "%s",
+			json_string_value(json_object_get(j, "password")));
+	if (j && every.index + 1 < x->e->service_count)
+		return json_decref(j), PROV_OK;
 	if (j && x->args->opt[PASSWORD_JSON]) {
 		code = print_json(j);
 	} else if (j) {
@@ -143,12 +200,13 @@ static int run_password(struct prov *p, const struct prov_args *a)
 	if (!a->opt[PASSWORD_CLIENT])
 		return prov_usage("such as `--client thunderbird`",
 			"`user app-password` needs --client NAME");
-	return prov_with_client(p, a, HOME_OF_USERS, app_password);
+	return at_every(p, a, app_password);
 }
 
 const struct prov_verb verb_user_app_password = { "user app-password", "USER",
 	"a new password for one program or device",
-	"IMAP and SMTP take only such passwords. One for a client that has one replaces it.",
+	"Clients of every service take only such passwords. One for a client that has one replaces "
+	"it.",
 	password_opts, 1, 1, run_password };
 
 /* ---- user passwords ---- */
@@ -179,7 +237,7 @@ static int passwords(struct prov_session *x)
 
 static int run_passwords(struct prov *p, const struct prov_args *a)
 {
-	return prov_with_client(p, a, HOME_OF_USERS, passwords);
+	return at_first(p, a, passwords);
 }
 
 const struct prov_verb verb_user_passwords = { "user passwords", "USER",
@@ -192,12 +250,15 @@ static int revoke(struct prov_session *x)
 	const char *path = passwords_path(x, x->args->pos[0], x->args->pos[1]);
 	int err = prov_call(NULL, x->c, "DELETE", path, NULL);
 
+	if (err == ERR_NOENT && !in_vain(x))
+		return PROV_OK;
+	every.done += err == 0;
 	return err < 0 ? prov_client_fail(x->c, err, "cannot revoke it") : PROV_OK;
 }
 
 static int run_revoke(struct prov *p, const struct prov_args *a)
 {
-	return prov_with_client(p, a, HOME_OF_USERS, revoke);
+	return at_every(p, a, revoke);
 }
 
 const struct prov_verb verb_user_revoke = { "user revoke", "USER CLIENT",

@@ -26,7 +26,7 @@
  *	GET  /v1/users                             {users: [{user, name}]}
  *	POST /v1/users                             {user, name} -> the same
  *	GET  /v1/users/<user>/app-passwords        {passwords: [{client, created}]}
- *	POST /v1/users/<user>/app-passwords        {client} -> {user, client, password}
+ *	POST /v1/users/<user>/app-passwords        {client, password?} -> {user, client, password}
  *	DELETE /v1/users/<user>/app-passwords/<client>
  *	POST /v1/powerdown                         {ok}; then the service stops in order
  *

@@ -99,15 +99,20 @@ static void add_password(struct id_registry *reg, struct http_x *x, struct str u
 	if (!body)
 		return;
 	client = member(body, "client");
-	err = id_password_add(&secret, &x->arena, reg, user, client);
+	secret = member(body, "password");
+	if (secret.p)
+		err = id_password_put(&x->arena, reg, user, client, secret);
+	else
+		err = id_password_add(&secret, &x->arena, reg, user, client);
 	if (err < 0) {
 		control_fail(x, err, NULL);
 	} else {
 		control_reply(x, 201,
 			json_pack("{s:s%,s:s%,s:s%}", "user", user.p, user.n, "client", client.p,
 				client.n, "password", secret.p, secret.n));
-		os_wipe((char *)secret.p, secret.n);
 	}
+	if (secret.p)
+		os_wipe((char *)secret.p, secret.n);
 	json_decref(body);
 }
 

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALLOD = os.environ.get("ALLOD", os.path.join(ROOT, "build/allod"))
 PORTS = ("smtp", "submission", "submissions", "imap", "imaps", "control", "git")
+SERVICE_PORTS = {"mail": PORTS, "calendar": ("https", "control"), "contacts": ("https", "control")}
 PATIENCE = 60  # seconds; emulation on a busy machine is slow
 
 
@@ -59,8 +60,8 @@ def until(what, condition, patience=PATIENCE):
 
 
 class Estate:
-    def __init__(self, target="virt", owner="alice@example.org", start=True):
-        self.target, self.owner, self.start = target, owner, start
+    def __init__(self, target="virt", owner="alice@example.org", start=True, services=("mail",)):
+        self.target, self.owner, self.start, self.services = target, owner, start, services
         self.user, self.domain = owner.split("@")
         self.folder = tempfile.mkdtemp(prefix="allod-e2e-")
         self.home = os.path.join(self.folder, "home")
@@ -98,8 +99,10 @@ class Estate:
         return subprocess.Popen([ALLOD, "--home", self.home, *args], stdin=subprocess.DEVNULL, **kw)
 
     def init(self, *args):
-        listen = ",".join(f"{n}=127.0.0.1:{p}" for n, p in zip(PORTS, free_ports(len(PORTS))))
-        self.code = self.json("init", self.owner, "--target", self.target, "--listen", listen, *args)["recovery_code"]
+        names = [f"{s}.{n}" for s in self.services for n in SERVICE_PORTS[s]]
+        listen = ",".join(f"{n}=127.0.0.1:{p}" for n, p in zip(names, free_ports(len(names))))
+        self.code = self.json("init", self.owner, "--target", self.target, "--services", ",".join(self.services),
+                              "--listen", listen, *args)["recovery_code"]
 
     def up(self, *args, code=0):
         return self.run("up", *args, code=code)
@@ -108,14 +111,15 @@ class Estate:
         return self.run("down", code=code)
 
     # ---- what it is ----
-    def service(self, name="mail"):
-        return next(s for s in self.json("status")["services"] if s["name"] == name)
+    def service(self, name=None):
+        """As in status; the first of the estate's when none is named."""
+        return next(s for s in self.json("status")["services"] if s["name"] == (name or self.services[0]))
 
-    def url(self, endpoint):
-        return urlsplit(self.service()["endpoints"][endpoint])
+    def url(self, endpoint, service=None):
+        return urlsplit(self.service(service)["endpoints"][endpoint])
 
-    def port(self, endpoint):
-        return self.url(endpoint).port
+    def port(self, endpoint, service=None):
+        return self.url(endpoint, service).port
 
     @property
     def ca(self):
@@ -133,7 +137,7 @@ class Estate:
         return self._password
 
     def disk(self):
-        return os.path.join(self.home, "disks", "mail.img")
+        return os.path.join(self.home, "disks", self.services[0] + ".img")
 
     def supervisor(self):
         """The supervisor's pid: that of the service's parent."""
@@ -148,13 +152,13 @@ class Estate:
         return pid
 
     def wait_state(self, state, patience=PATIENCE):
-        return until(f"mail is {state}", lambda: (s := self.service())["state"] == state and s, patience)
+        return until(f"the service is {state}", lambda: (s := self.service())["state"] == state and s, patience)
 
     def wait_ready(self, restarts=0, patience=PATIENCE):
         def ready():
             s = self.service()
             return s if s["state"] == "ready" and s["restarts"] >= restarts else None
-        return until(f"mail is ready after {restarts} restarts", ready, patience)
+        return until(f"the service is ready after {restarts} restarts", ready, patience)
 
     def show_logs(self):
         for name in ("supervisor", "mail"):
@@ -180,7 +184,7 @@ def lent(estate):
         raise
 
 
-def main(tests, targets=("virt",), shared=False):
+def main(tests, targets=("virt",), shared=False, services=("mail",)):
     """Runs test(estate) for every target, each on an estate of its own, or one for all when `shared`; words on
     the command line choose among tests and targets. A test with the attribute `start` False gets a stopped
     estate. TAP; exit status."""
@@ -189,12 +193,13 @@ def main(tests, targets=("virt",), shared=False):
     chosen = [t for t in tests if t.__name__ in words] or list(tests)
     failed = 0
     for target in targets:
-        common = Estate(target).__enter__() if shared else None
+        common = Estate(target, services=services).__enter__() if shared else None
         for test in chosen:
             name = f"{test.__name__} ({target})"
             began = time.monotonic()
             try:
-                with lent(common) if common else Estate(target, start=getattr(test, "start", True)) as e:
+                with lent(common) if common else Estate(
+                        target, start=getattr(test, "start", True), services=services) as e:
                     test(e)
                 print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
             except Exception:

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Calendar and contacts with clients we did not write: litmus, vdirsyncer, khal, khard, python-caldav, curl."""
+import os
+import subprocess
+import sys
+import tempfile
+
+from harness import Failed, main
+
+BOTH = ("calendar", "contacts")
+EVENT = """BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//test//EN\r
+BEGIN:VEVENT\r
+UID:{uid}\r
+DTSTAMP:20260101T000000Z\r
+DTSTART;TZID=Europe/Berlin:20260105T{hour:02}0000\r
+DTEND;TZID=Europe/Berlin:20260105T{hour:02}3000\r
+SUMMARY:{title}\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:{name};;;;\r\nEMAIL:{name}@example.org\r\nEND:VCARD\r\n"
+
+
+def run(*args, code=0, **kw):
+    # Certificates of the machine's own would stand before the estate's.
+    env = {k: v for k, v in (kw.pop("env", None) or os.environ).items()
+           if k not in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
+    done = subprocess.run(args, capture_output=True, text=True, timeout=180, check=False, env=env, **kw)
+    if code is not None and done.returncode != code:
+        raise Failed(f"{' '.join(args[:3])} …: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def base(e, service):
+    return f"https://localhost:{e.port('https', service)}"
+
+
+def curl(e, service, method, path, *more):
+    return run("curl", "-sS", "--cacert", e.ca, "-u", f"alice:{e.password()}", "-X", method, *more,
+               "-w", "\n%{http_code}", base(e, service) + path)
+
+
+def status(e, service, method, path, *more):
+    return int(curl(e, service, method, path, *more).rsplit("\n", 1)[1])
+
+
+# ---- tests ----
+def litmus(e):
+    # Breakage: Overwrite: F ignored; a property of one resource shown on another; COPY into itself.
+    for service, home in (("calendar", "calendars"), ("contacts", "contacts")):
+        with tempfile.TemporaryDirectory() as cwd:
+            said = run("litmus", f"{base(e, service)}/{home}/alice/", "alice", e.password(),
+                       env={**os.environ, "TESTS": "basic copymove props http"}, cwd=cwd)
+        if "FAIL" in said or said.count("100.0%") != 4:
+            raise Failed(said)
+
+
+def config(e, folder, service, kind, ext):
+    path = os.path.join(folder, "config")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"""[general]
+status_path = "{folder}/status/"
+[pair p]
+a = "local"
+b = "remote"
+collections = ["from a", "from b"]
+conflict_resolution = "a wins"
+metadata = ["displayname"]
+[storage local]
+type = "filesystem"
+path = "{folder}/local/"
+fileext = "{ext}"
+[storage remote]
+type = "{kind}"
+url = "{base(e, service)}/"
+username = "alice"
+password = "{e.password()}"
+verify = "{e.ca}"
+""")
+    return {**os.environ, "VDIRSYNCER_CONFIG": path}
+
+
+def sync(env):
+    run("sh", "-c", "yes | vdirsyncer discover", env=env)
+    run("vdirsyncer", "sync", env=env)
+    run("vdirsyncer", "metasync", env=env)
+
+
+def replicas(e):
+    # Breakage: a tombstone forgotten; an ETag that is not of the bytes stored; a change told twice.
+    for service, kind, ext, name, text in (
+            ("calendar", "caldav", ".ics", "calendar", lambda n, t: EVENT.format(uid=n, title=t, hour=9)),
+            ("contacts", "carddav", ".vcf", "contacts", lambda n, t: CARD.format(uid=n, name=t))):
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+            a, b = config(e, one, service, kind, ext), config(e, two, service, kind, ext)
+
+            def at(folder, n):
+                return os.path.join(folder, "local", name, n + ext)
+
+            def put(folder, n, t):
+                with open(at(folder, n), "w", encoding="utf-8", newline="") as f:
+                    f.write(text(n, t))
+
+            sync(a)
+            put(one, "first", "from-one")
+            put(one, "second", "stays")
+            sync(a)
+            sync(b)
+            put(two, "first", "from-two")
+            put(two, "third", "new")
+            os.remove(at(two, "second"))
+            sync(b)
+            sync(a)
+            with open(at(one, "first"), encoding="utf-8") as f:
+                if "from-two" not in f.read():
+                    raise Failed(f"{service}: the edit did not arrive")
+            if os.path.exists(at(one, "second")) or not os.path.exists(at(one, "third")):
+                raise Failed(f"{service}: {os.listdir(os.path.dirname(at(one, '')))}")
+            # Both sides changed: vdirsyncer sees the conflict and settles it as it was told.
+            put(one, "first", "one-again")
+            put(two, "first", "two-again")
+            sync(a)
+            sync(b)
+            sync(a)
+            with open(at(one, "first"), encoding="utf-8") as f, open(at(two, "first"), encoding="utf-8") as g:
+                if "two-again" not in f.read() or "two-again" not in g.read():
+                    raise Failed(f"{service}: the two differ after a conflict")
+            if service == "calendar":
+                khal(one)
+            else:
+                khard(one)
+
+
+def khal(folder):
+    path = os.path.join(folder, "khal.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"[calendars]\n[[c]]\npath = {folder}/local/calendar\n[locale]\nlocal_timezone = Europe/Berlin\n"
+                "default_timezone = Europe/Berlin\ntimeformat = %H:%M\ndateformat = %Y-%m-%d\n"
+                "longdateformat = %Y-%m-%d\ndatetimeformat = %Y-%m-%d %H:%M\nlongdatetimeformat = %Y-%m-%d %H:%M\n"
+                f"[sqlite]\npath = {folder}/khal.db\n")
+    said = run("khal", "-c", path, "list", "2026-01-05", "1d", env={**os.environ, "HOME": folder})
+    if "09:00" not in said or "two-again" not in said:
+        raise Failed(f"khal shows {said!r}")
+
+
+def khard(folder):
+    path = os.path.join(folder, "khard.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"[addressbooks]\n[[b]]\npath = {folder}/local/contacts\n[general]\ndefault_action = list\n")
+    said = run("khard", "-c", path, "email", "--parsable", env={**os.environ, "HOME": folder})
+    if "two-again@example.org" not in said:
+        raise Failed(f"khard shows {said!r}")
+
+
+def caldav_library(e):
+    # Breakage: discovery that stops at the principal; a search that forgets recurrence.
+    script = """
+import datetime, sys
+import caldav
+url, user, password, ca = sys.argv[1:]
+client = caldav.DAVClient(url=url, username=user, password=password, ssl_verify_cert=ca)
+home = client.principal()
+names = sorted(str(c.name) for c in home.calendars())
+assert names == ["Calendar", "Tasks"], names
+cal = home.make_calendar(name="Made here", cal_id="made-here")
+cal.save_event("BEGIN:VCALENDAR\\r\\nVERSION:2.0\\r\\nPRODID:x\\r\\nBEGIN:VEVENT\\r\\nUID:weekly\\r\\n"
+               "DTSTAMP:20260101T000000Z\\r\\nDTSTART:20260105T100000Z\\r\\nDTEND:20260105T110000Z\\r\\n"
+               "RRULE:FREQ=WEEKLY\\r\\nSUMMARY:Weekly\\r\\nEND:VEVENT\\r\\nEND:VCALENDAR\\r\\n")
+def search(day, expand=False):
+    start = datetime.datetime(2026, 3, day, tzinfo=datetime.timezone.utc)
+    return cal.date_search(start=start, end=start + datetime.timedelta(days=1), expand=expand)
+assert len(search(2)) == 1 and len(search(3)) == 0
+assert "20260302T100000Z" in search(2, expand=True)[0].data
+event = cal.event_by_uid("weekly")
+event.data = event.data.replace("SUMMARY:Weekly", "SUMMARY:Changed")
+event.save()
+assert "Changed" in cal.event_by_uid("weekly").data
+event.delete()
+assert len(cal.events()) == 0
+cal.delete()
+assert len(home.calendars()) == 2
+print("fine")
+"""
+    said = run("/usr/bin/python3", "-c", script, base(e, "calendar") + "/", "alice", e.password(), e.ca)
+    if said.strip() != "fine":
+        raise Failed(said)
+
+
+def survives(e):
+    # Breakage: 201 before the commit is on the disk.
+    for n in range(5):
+        if status(e, "calendar", "PUT", f"/calendars/alice/calendar/kill{n}.ics", "--data-binary",
+                  EVENT.format(uid=f"kill{n}", title="x", hour=8)) != 201:
+            raise Failed("PUT")
+        e.kill()
+        e.wait_ready(restarts=n + 1)
+        if status(e, "calendar", "GET", f"/calendars/alice/calendar/kill{n}.ics") != 200:
+            raise Failed(f"an acknowledged event is gone after kill {n}")
+    if not e.json("verify", "calendar")["ok"]:
+        raise Failed("verify")
+
+
+def browser(e):
+    # Breakage: an XML error for a person who opens the address.
+    said = curl(e, "calendar", "GET", "/")
+    if "<h1>" not in said or "app-password" not in said:
+        raise Failed(said)
+
+
+def one_password(e):
+    # Breakage: a password that only the first service knows.
+    password = e.password("phone")
+    for service in BOTH:
+        auth = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", e.ca, "-X", "PROPFIND", "-H",
+                "Depth: 0", base(e, service) + "/", "-u")
+        if run(*auth, f"alice@example.org:{password}") != "207" or run(*auth, "alice:wrong") != "401":
+            raise Failed(service)
+    e.run("user", "revoke", "alice", "phone")
+    for service in BOTH:
+        if status(e, service, "PROPFIND", "/", "-H", "Depth: 0", "-u", f"alice:{password}") != 401:
+            raise Failed(f"{service} takes a revoked password")
+
+
+if __name__ == "__main__":
+    sys.exit(main([litmus, replicas, caldav_library, browser, one_password, survives],
+                  targets=("unix", "virt"), services=BOTH, shared=True))

@@ -44,6 +44,7 @@ void git_reply(struct http_x *x, const char *type, const struct buf *b); /* BLOC
 void git_refuse(struct http_x *x, const char *type, const char *text);
 /* In side-band packets of up to `piece` bytes. BLOCKS */
 MUST_CHECK int git_band(struct http_x *x, char band, struct str bytes, size_t piece);
+void git_advertise_push(struct git_repo *r); /* BLOCKS */
 
 /* ---- upload.c ---- */
 void git_advertise(struct git_repo *r); /* BLOCKS */
@@ -57,7 +58,6 @@ MUST_CHECK int sync_merge_note(struct store *s, struct str user, struct str ref,
 MUST_CHECK int sync_merge(struct store_oid *head, struct store *s, struct str user, struct str ref);
 
 /* ---- receive.c ---- */
-void git_advertise_push(struct git_repo *r); /* BLOCKS */
-void git_receive(struct git_repo *r);        /* BLOCKS */
+void git_receive(struct git_repo *r); /* BLOCKS */
 
 #endif

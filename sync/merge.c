@@ -6,7 +6,10 @@
 #include "os/log.h"
 #include "sync/git_impl.h"
 
+#include <stdlib.h>
+
 #define MERGE_KEY "git/merge/" /* then the ref; its value: the user */
+#define STEPS_MAX 4096
 
 int sync_merge_note(struct store *s, struct str user, struct str ref, bool merged)
 {
@@ -27,19 +30,78 @@ int sync_merge_note(struct store *s, struct str user, struct str ref, bool merge
 	return store_edit_commit(NULL, e, &why);
 }
 
+/* ---- one ref ---- */
+/* The commits of a push by first parent, newest first, back to where it began. */
+struct chain {
+	struct store_oid *p, base;
+	size_t n, cap;
+	bool has_base;
+};
+
+static int add_commit(void *ctx, const struct store_commit *c)
+{
+	struct chain *x = ctx;
+
+	if (x->n == STEPS_MAX || (x->has_base && store_oid_eq(&c->id, &x->base)))
+		return ERR_CLOSED; /* enough */
+	if (x->n == x->cap) {
+		size_t cap = x->cap ? 2 * x->cap : 64;
+		struct store_oid *p = realloc(x->p, cap * sizeof(*p));
+		if (!p)
+			return err_set(ERR_NOMEM, "git: out of memory");
+		x->p = p;
+		x->cap = cap;
+	}
+	x->p[x->n++] = c->id;
+	return 0;
+}
+
+/* All of n commits at once if that can be, else the older half first. */
+static int merge_steps(struct store *s, struct str into, const struct store_oid *commits, size_t n)
+{
+	enum store_merged how;
+	int err = store_merge(&how, NULL, s, into, &commits[0], os_after(GIT_WAIT_NS));
+
+	if (err != ERR_LIMIT || n < 2)
+		return err;
+	err = merge_steps(s, into, commits + n / 2, n - n / 2);
+	return err < 0 ? err : merge_steps(s, into, commits, n / 2);
+}
+
+static int merge_slowly(struct store *s, struct str into, const struct store_oid *tip)
+{
+	struct chain x = { 0 };
+	struct store_oid head;
+	size_t n = 0;
+	int err = store_ref_get(&head, s, into);
+
+	if (err >= 0)
+		err = store_merge_base(&x.base, &n, 1, s, &head, tip);
+	x.has_base = n > 0;
+	if (err >= 0 || err == ERR_NOENT)
+		err = store_log(s, tip, STR(""), add_commit, &x);
+	if (err >= 0)
+		err = x.n > 1 ? merge_steps(s, into, x.p, x.n)
+			      : err_set(ERR_LIMIT, "one commit changes too much");
+	free(x.p);
+	return err;
+}
+
 int sync_merge(struct store_oid *head, struct store *s, struct str user, struct str ref)
 {
 	char room[sizeof("refs/heads/") + ID_USER_BYTES_MAX];
 	struct str into =
 		str_n(room, (size_t)snprintf(room, sizeof(room), "refs/heads/%.*s", STR_ARG(user)));
-	enum store_merged how;
 	struct store_oid tip;
+	enum store_merged how = STORE_MERGED_COMMIT;
 	int err = store_ref_get(&tip, s, ref);
 
 	if (err == ERR_NOENT) /* deleted meanwhile */
 		return sync_merge_note(s, user, ref, true);
 	if (err >= 0)
 		err = store_merge(&how, NULL, s, into, &tip, os_after(GIT_WAIT_NS));
+	if (err == ERR_LIMIT)
+		err = merge_slowly(s, into, &tip);
 	if (err >= 0)
 		err = store_ref_get(head, s, into);
 	if (err >= 0)

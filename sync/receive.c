@@ -24,70 +24,6 @@
 #define AT_ONCE_MAX   16   /* pushes under way */
 #define HAVES_BACK    512  /* commits before the tip that are looked at */
 
-static const char capabilities[] = "report-status report-status-v2 delete-refs side-band-64k quiet "
-				   "atomic ofs-delta object-format=sha1 agent=" GIT_AGENT;
-
-/* ---- what is here ---- */
-struct haves {
-	struct buf *b;
-	unsigned n;
-};
-
-static int add_have(void *ctx, const struct store_commit *c)
-{
-	struct haves *h = ctx;
-	char hex[STORE_HEX];
-
-	if (h->n && (h->n & (h->n - 1)) == 0)
-		pkt_line(h->b, "%s .have\n", store_oid_hex(hex, &c->id));
-	return h->n++ == HAVES_BACK ? ERR_CLOSED : 0;
-}
-
-/* Who cloned a while ago does not know the tip; then it is good to hear of commits before it, the
- * farther back the fewer, so that less is sent than was made since. */
-static int add_haves(struct buf *b, struct git_repo *r, const struct git_refs *v)
-{
-	struct haves h = { b, 0 };
-
-	return v->tip ? store_log(r->store, &v->tip->id, STR(""), add_have, &h) : 0;
-}
-
-void git_advertise_push(struct git_repo *r)
-{
-	static const char type[] = "application/x-git-receive-pack-advertisement";
-	static const struct store_oid none;
-	char hex[STORE_HEX];
-	struct git_refs v;
-	struct buf b;
-	int err;
-
-	if (!r->cfg || !r->cfg->check_push) {
-		git_refuse(r->x, type, "this repository is to be read, not pushed to");
-		return;
-	}
-	buf_init(&b, &r->x->arena);
-	pkt_line(&b, "# service=git-receive-pack\n");
-	buf_addz(&b, "0000");
-	err = git_refs_load(&v, r);
-	for (size_t i = 0; err >= 0 && i < v.n; i++) {
-		const char *id = store_oid_hex(hex, &v.p[i].id);
-		if (i == 0)
-			pkt_line(&b, "%s %.*s%c%s\n", id, STR_ARG(v.p[i].name), 0, capabilities);
-		else
-			pkt_line(&b, "%s %.*s\n", id, STR_ARG(v.p[i].name));
-	}
-	if (err >= 0 && v.n == 0)
-		pkt_line(
-			&b, "%s capabilities^{}%c%s\n", store_oid_hex(hex, &none), 0, capabilities);
-	if (err >= 0)
-		err = add_haves(&b, r, &v);
-	buf_addz(&b, "0000");
-	if (err < 0)
-		git_refuse(r->x, type, err_text(err));
-	else
-		git_reply(r->x, type, &b);
-}
-
 /* ---- one push ---- */
 struct outcome {
 	struct str device;
@@ -290,39 +226,68 @@ static int move_refs(struct push *p, size_t from, size_t to)
 	return err == ERR_CONFLICT ? err_set(err, "it has moved meanwhile: fetch first") : err;
 }
 
-static void merge_one(struct push *p, const struct git_move *m)
+static int merge_one(struct push *p, const struct git_move *m)
 {
 	struct store_oid head;
 	char hex[STORE_HEX];
 	int err = sync_merge(&head, p->r->store, p->r->user, m->ref);
 
+	if (err == ERR_LIMIT)
+		return err_set(err,
+			"too much at once to be merged: push commit by commit, each of "
+			"some thousand changes");
 	if (err < 0)
 		say(p, "kept, but not yet merged into %.*s: %s\n", STR_ARG(p->refs.head),
 			err_text(err));
 	else if (!store_oid_eq(&head, &m->to))
 		say(p, "merged into %.*s: %.10s (git fetch brings it)\n", STR_ARG(p->refs.head),
 			store_oid_hex(hex, &head));
+	return 0;
+}
+
+/* What could never be merged must not stand between the device and its next push. */
+static int take_back(struct push *p, size_t from, size_t to)
+{
+	struct store_why why = { p->r->user, STR("git"), STR("git push taken back"), 0 };
+	int err = 0;
+
+	for (size_t i = from; i < to && err >= 0; i++) {
+		struct git_move *m = &p->q.p[i];
+		struct store_ref_move back = { m->ref, m->has_to ? &m->to : NULL,
+			m->has_from ? &m->from : NULL };
+		err = store_ref_update(p->r->store, &back, 1, &why, os_after(GIT_WAIT_NS));
+		if (err >= 0)
+			err = sync_merge_note(p->r->store, p->r->user, m->ref, true);
+	}
+	return err;
 }
 
 static void make_visible(struct push *p, size_t from, size_t to)
 {
-	int err = move_refs(p, from, to);
+	int err = move_refs(p, from, to), back = 0;
+	bool moved = err >= 0;
 
+	for (size_t i = from; i < to && err >= 0; i++)
+		if (p->q.p[i].has_to)
+			err = merge_one(p, &p->q.p[i]);
 	for (size_t i = from; i < to; i++) {
 		struct git_move *m = &p->q.p[i];
 		char hex[STORE_HEX];
 
-		if (err < 0) {
+		if (err < 0)
 			refuse(&p->out[i], err);
-			continue;
-		}
-		os_log(OS_INFO, "svc=git event=push user=%.*s ref=%.*s tip=%.10s bytes=%llu",
-			STR_ARG(p->r->user), STR_ARG(m->ref),
-			m->has_to ? store_oid_hex(hex, &m->to) : "none",
-			(unsigned long long)p->bytes);
-		if (m->has_to)
-			merge_one(p, m);
+		else
+			os_log(OS_INFO,
+				"svc=git event=push user=%.*s ref=%.*s tip=%.10s bytes=%llu",
+				STR_ARG(p->r->user), STR_ARG(m->ref),
+				m->has_to ? store_oid_hex(hex, &m->to) : "none",
+				(unsigned long long)p->bytes);
 	}
+	if (moved && err < 0)
+		back = take_back(p, from, to);
+	if (back < 0)
+		os_log(OS_WARN, "svc=git event=push result=not-taken-back user=%.*s why=\"%s\"",
+			STR_ARG(p->r->user), err_text(back));
 }
 
 /* All or nothing: one refused, all are. */
@@ -407,9 +372,9 @@ static void answer(struct push *p)
 		if (p->out[i].refused)
 			hint(p, &p->q.p[i]);
 	}
-	judge(p);
 	if (under_way == 1) /* nobody is between the record and the ref */
 		git_resume(p->r->cfg);
+	judge(p);
 	for (size_t i = 0; i < p->q.n; i++)
 		if (p->out[i].refused)
 			os_log(OS_INFO,

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import struct
+import subprocess
 import sys
 import threading
 import urllib.error
@@ -71,6 +72,30 @@ class Device:
         self.line(box, lane, seq, f"1700000000 1700000001 {flags}")
         self.mark(lane, seq)
         return lane, seq
+
+    def import_many(self, count, step, message):
+        """`count` messages in commits of `step`, on what is checked out; what is checked out stays."""
+        lanes, leaves, out = self.read(".lanes"), {}, []
+        parent = self.git("rev-parse", "HEAD", cwd=self.repo)
+        self.git("branch", "-f", "many", cwd=self.repo)
+
+        def put(path, data):
+            out.append(b"M 100644 inline %s\ndata %d\n%s" % (path.encode(), len(data), data))
+        for first in range(self.seq + 1, self.seq + count + 1, step):
+            out.append(b"commit refs/heads/many\ncommitter A <a@b> 1700000000 +0000\ndata 4\nmany")
+            if parent:
+                out.append(b"from " + parent.encode())
+            parent = None
+            for seq in range(first, first + step):
+                put(f"INBOX/.m/{self.leaf(self.lane, seq)}/{seq:08x}", message(seq))
+                leaf = leaves.setdefault(self.leaf(self.lane, seq), [])
+                leaf.append(f"{seq:08x} 1700000000 1700000001 -\n")
+                if seq % 16 == 15 or seq == first + step - 1:
+                    put(f"INBOX/.f/{self.leaf(self.lane, seq)}", "".join(leaf).encode())
+            rows = lanes + f"{self.lane} {first + step - 1:08x}\n".encode()
+            put(".lanes", b"".join(sorted(rows.splitlines(True))))
+        subprocess.run(["git", "fast-import", "--quiet"], input=b"\n".join(out) + b"\n", cwd=self.repo, check=True, timeout=300)
+        self.seq += count
 
     def messages(self, box="INBOX"):
         out = []
@@ -195,6 +220,29 @@ def survives(e):
         harness.until("the merge", merged)
         assert set(told) <= set(subjects(e)), (told, subjects(e))
     assert e.run("verify", "mail", code=None).returncode == 0
+
+
+def large(e):
+    """Breakage: what is too much for one merge stays in the device's way for ever; or is merged in one piece or not at all."""
+    append(e, 3)
+    d = Device(e, "laptop", "00000001")
+    people = ", ".join(f"somebody.{i} <somebody.{i}@example.org>" for i in range(60))
+    long = lambda seq: f"Subject: {seq}\r\nFrom: a@example.org\r\nTo: {people}\r\n\r\ntext\r\n".encode()
+    d.import_many(8000, 8000, long)
+    said = d.git.run("push", "origin", "many:" + d.ref, cwd=d.repo).stderr
+    assert "too much at once" in said, said
+    assert d.ref not in d.git("ls-remote", d.git.url())
+    d.seq = 0
+    d.import_many(8000, 1000, long)
+    d.git("push", "-q", "origin", "many:" + d.ref, cwd=d.repo)
+    assert len(subjects(e)) == 8003
+    append(e, 1)
+    d.git("reset", "-q", "--hard", "many", cwd=d.repo)
+    d.add(mail("after"))
+    d.commit()
+    d.push()
+    assert len(subjects(e)) == 8005
+    assert e.service()["restarts"] == 0
 
 
 def refused(e):
@@ -496,4 +544,4 @@ def hostile(e):
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main([pushes, survives, refused, many_ways, hostile], targets=("virt", "unix")))
+    sys.exit(harness.main([pushes, survives, large, refused, many_ways, hostile], targets=("virt", "unix")))

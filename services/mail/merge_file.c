@@ -146,6 +146,19 @@ static enum merge_side whole(const struct merge *m, const struct merge_node *n)
 	return mail_merge_same(&x, BASE, OURS) ? THEIRS : SIDES;
 }
 
+/* Does this very file stand on a side under the name the folder gets? */
+static bool named_so(
+	const struct merge *m, const struct merge_node *n, const struct store_oid *file)
+{
+	for (enum merge_side s = OURS; s < SIDES; s++) {
+		const struct merge_rec *r = merge_rec_of(m, n, s);
+		if (r != NULL && r->has_file && store_oid_eq(&r->file_oid, file) &&
+			str_eq(m->spots[n->spot[s]].folder, n->folder))
+			return true;
+	}
+	return false;
+}
+
 int mail_merge_file(const struct store_oid **blob, struct buf *text, struct merge *m,
 	const struct merge_node *n)
 {
@@ -154,8 +167,7 @@ int mail_merge_file(const struct store_oid **blob, struct buf *text, struct merg
 	bool there = r != NULL && r->has_file, box = there && r->file.exists;
 	text->n = 0;
 	*blob = NULL;
-	if (s != SIDES && n->exists == box &&
-		(!box || str_eq(m->spots[n->spot[s]].folder, n->folder))) {
+	if (s != SIDES && n->exists == box && (!box || named_so(m, n, &r->file_oid))) {
 		*blob = there ? &r->file_oid : NULL;
 		return 0;
 	}

@@ -82,25 +82,35 @@ static int read_file(struct merge_rec *r, struct merge *m, const struct store_oi
 	return err;
 }
 
-static int add_loose(struct merge *m, struct str path, const struct merge_trio *x)
+static int join_path(struct str *out, struct merge *m, struct str parent, struct str name)
+{
+	*out = parent.n == 0 ? arena_dup(&m->arena, name)
+			     : arena_fmt(&m->arena, "%.*s/%.*s", STR_ARG(parent), STR_ARG(name));
+	return out->p != NULL ? 0 : err_set(ERR_LIMIT, "mail: too many mailboxes to merge");
+}
+
+static int add_loose(struct merge *m, struct str parent, struct str name,
+	const struct merge_trio *x, bool folder)
 {
 	int err = mail_grow(&m->loose, &m->loose_cap, m->loose_count, sizeof(*m->loose));
 	if (err < 0)
 		return err;
 	struct merge_loose *l = &m->loose[m->loose_count++];
-	l->x = *x;
-	for (enum merge_side s = BASE; s < SIDES; s++)
-		l->x.there[s] = x->there[s] && x->at[s].kind == STORE_BLOB;
-	return mail_merge_dup(&l->path, m, path);
+	*l = (struct merge_loose){ .folder = folder, .x = *x };
+	return join_path(&l->path, m, parent, name);
+}
+
+static bool is_own(struct str name)
+{
+	return str_eq(name, STR(".mailbox")) || str_eq(name, STR(".m")) || str_eq(name, STR(".f"));
 }
 
 /* The kinds of `name` that are of a mailbox, kept in the spot and taken out of *x. */
 static int own_file(struct merge *m, size_t spot, struct str name, struct merge_trio *x)
 {
-	bool file = str_eq(name, STR(".mailbox"));
-	bool messages = str_eq(name, STR(".m")), leaves = str_eq(name, STR(".f"));
+	bool file = str_eq(name, STR(".mailbox")), messages = str_eq(name, STR(".m"));
 	int err = 0;
-	if (spot == NOWHERE || !(file || messages || leaves))
+	if (spot == NOWHERE || !is_own(name))
 		return 0;
 	for (enum merge_side s = BASE; err == 0 && s < SIDES; s++) {
 		struct merge_rec *r = &m->spots[spot].at[s];
@@ -129,13 +139,6 @@ static bool all_same(const struct merge_trio *x)
 	return mail_merge_same(x, OURS, THEIRS) && mail_merge_same(x, BASE, OURS);
 }
 
-static int join_path(struct str *out, struct merge *m, struct str parent, struct str name)
-{
-	*out = parent.n == 0 ? arena_dup(&m->arena, name)
-			     : arena_fmt(&m->arena, "%.*s/%.*s", STR_ARG(parent), STR_ARG(name));
-	return out->p != NULL ? 0 : err_set(ERR_LIMIT, "mail: too many mailboxes to merge");
-}
-
 static int add_spot(
 	size_t *out, struct merge *m, size_t parent, struct str name, const struct merge_trio *x)
 {
@@ -160,7 +163,7 @@ static int walk(struct merge *m, size_t spot, const struct merge_trio *folder, u
 static int walk_item(
 	struct merge *m, size_t spot, struct str name, struct merge_trio x, unsigned depth)
 {
-	struct str path, parent = spot == NOWHERE ? STR("") : m->spots[spot].path;
+	struct str parent = spot == NOWHERE ? STR("") : m->spots[spot].path;
 	size_t below;
 	int err = own_file(m, spot, name, &x);
 	if (err < 0 || (spot == NOWHERE && str_eq(name, STR(".lanes")) && any(&x, STORE_BLOB)))
@@ -177,16 +180,8 @@ static int walk_item(
 		if (err == 0 && !m->spots[below].pruned)
 			err = walk(m, below, &trees, depth + 1);
 	}
-	if (err < 0 || all_same(&x))
-		return err;
-	if (!any(&x, STORE_TREE)) {
-		err = join_path(&path, m, parent, name);
-		return err < 0 ? err : add_loose(m, path, &x);
-	}
-	err = join_path(&path, m, parent, name);
-	return err < 0 ? err
-		       : store_edit_merge_paths(m->e, path, m->has_base ? &m->root[BASE] : NULL,
-				 &m->root[THEIRS], m->notes);
+	bool folder = any(&x, STORE_TREE) && !(spot != NOWHERE && is_own(name));
+	return err < 0 || all_same(&x) ? err : add_loose(m, parent, name, &x, folder);
 }
 
 static int walk(struct merge *m, size_t spot, const struct merge_trio *folder, unsigned depth)

@@ -77,10 +77,11 @@ struct merge_node {
 	struct str path; /* afterwards; .p NULL: it has no folder on either side */
 };
 
-/* A file outside of .m, .f and .mailbox: blobs only. */
+/* A file outside of .m, .f and .mailbox; or a folder that is none of ours, left to the store. */
 struct merge_loose {
 	struct str path;
-	struct merge_trio x;
+	bool folder;
+	struct merge_trio x; /* blobs */
 };
 /* A message that one side took out of a mailbox while the other changed its line or took it out. */
 struct merge_stray {
@@ -89,11 +90,10 @@ struct merge_stray {
 	struct mail_line line[SIDES]; /* keywords in the arena */
 	bool has[SIDES];
 };
-/* A line to be set in the result, or without `keep` to be taken out. */
+/* A line to be set in the result. */
 struct merge_fix {
 	uint32_t lane, seq;
 	size_t node;
-	bool keep;
 	struct mail_line line; /* keywords in the arena */
 };
 /* Without a base: on `side` alone, though the other side has known it. */
@@ -189,7 +189,8 @@ MUST_CHECK int mail_merge_beside(struct merge *m, struct str path, const struct 
 /* A file of ours: what stands in its place, or in its way, steps aside. */
 MUST_CHECK int mail_merge_text(struct merge *m, struct str path, struct str text);
 MUST_CHECK int mail_merge_del(struct merge *m, struct str path);
-/* Files of folders, first taken out of the edit, at the end put back as merged. */
+/* Files of folders, first taken out of the edit, at the end put back as merged; folders that are
+ * none of ours, merged at once. */
 MUST_CHECK int mail_merge_loose_out(struct merge *m);
 MUST_CHECK int mail_merge_loose_in(struct merge *m);
 /* Without a base: has the side known this message? */
@@ -205,7 +206,7 @@ MUST_CHECK int mail_merge_both_dropped(struct merge *m, const struct merge_trio 
 /* The line of a message on one side, in a mailbox; ERR_NOENT. Keywords in the arena. */
 MUST_CHECK int mail_merge_find_line(struct mail_line *out, struct merge *m,
 	const struct merge_node *n, enum merge_side s, uint32_t lane, uint32_t seq);
-/* A line of the result is to be this; NULL: to go. All at once at the end, leaf by leaf. */
+/* A line of the result is to be this. All at once at the end, leaf by leaf. */
 MUST_CHECK int mail_merge_fix(
 	struct merge *m, size_t node, uint32_t lane, uint32_t seq, const struct mail_line *line);
 MUST_CHECK int mail_merge_fixes(struct merge *m);

@@ -161,7 +161,8 @@ static int merge_one(struct merge *m, uint32_t lane, uint32_t seq)
 		struct mail_line *one = l[OURS] != NULL ? l[OURS] : l[THEIRS];
 		if (l[BASE] != NULL) /* taken out on one side */
 			return same_line(one, l[BASE]) ? 0 : add_stray(m, lane, seq, l);
-		if (!m->has_base && one == l[THEIRS] && mail_merge_known(m, OURS, lane, seq))
+		enum merge_side other = one == l[OURS] ? THEIRS : OURS;
+		if (!m->has_base && mail_merge_known(m, other, lane, seq))
 			return 0; /* one of the doubts */
 	}
 	int err = mail_merge_line(&done, &m->scratch, l[BASE], l[OURS], l[THEIRS]);
@@ -273,9 +274,8 @@ int mail_merge_fix(
 	if (err < 0)
 		return err;
 	struct merge_fix *f = &m->fixes[m->fix_count++];
-	*f = (struct merge_fix){ lane, seq, node, line != NULL, { 0 } };
-	if (line != NULL)
-		f->line = *line;
+	*f = (struct merge_fix){ .lane = lane, .seq = seq, .node = node };
+	f->line = *line;
 	f->line.seq = seq;
 	return 0;
 }
@@ -310,10 +310,6 @@ static int fix_leaf(struct merge *m, const struct merge_fix *f, size_t n)
 	else if (err != ERR_NOENT && err != ERR_LIMIT && err != ERR_BAD)
 		return err;
 	for (size_t i = 0; i < n; i++) {
-		if (!f[i].keep) {
-			mail_leaf_remove(&m->merged, f[i].seq);
-			continue;
-		}
 		struct mail_line *to = mail_leaf_add(&m->merged, f[i].seq);
 		if (to != NULL)
 			*to = f[i].line;

@@ -224,7 +224,7 @@ static int doubt_cmp(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-static int keep_theirs(struct merge *m, const struct merge_doubt *d)
+static int keep(struct merge *m, const struct merge_doubt *d)
 {
 	const struct merge_node *n = &m->nodes[d->node];
 	struct mail_line line = { 0 };
@@ -232,10 +232,10 @@ static int keep_theirs(struct merge *m, const struct merge_doubt *d)
 	struct str path;
 	int err = message_path(&path, m, d->node, d->lane, d->seq);
 	if (err == 0)
-		err = find_message(&id, m, n, THEIRS, str_sub(path, n->path.n + 4, path.n));
+		err = find_message(&id, m, n, d->side, str_sub(path, n->path.n + 4, path.n));
 	if (err < 0)
 		return err == ERR_NOENT ? 0 : err;
-	err = mail_merge_find_line(&line, m, n, THEIRS, d->lane, d->seq);
+	err = mail_merge_find_line(&line, m, n, d->side, d->lane, d->seq);
 	if (err < 0 && err != ERR_NOENT)
 		return err;
 	return put_message(m, d->node, d->lane, d->seq, &id, &line);
@@ -246,13 +246,11 @@ static int solve(struct merge *m, const struct merge_doubt *d, bool moved)
 {
 	struct str path;
 	if (moved)
-		return d->side == THEIRS ? keep_theirs(m, d) : 0;
+		return keep(m, d);
 	if (d->side == THEIRS)
 		return 0;
 	int err = message_path(&path, m, d->node, d->lane, d->seq);
-	if (err == 0)
-		err = mail_merge_del(m, path);
-	return err < 0 ? err : mail_merge_fix(m, d->node, d->lane, d->seq, NULL);
+	return err < 0 ? err : mail_merge_del(m, path);
 }
 
 int mail_merge_doubts(struct merge *m)

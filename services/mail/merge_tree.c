@@ -232,34 +232,44 @@ int mail_merge_loose_out(struct merge *m)
 {
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < m->loose_count; i++)
-		if (m->loose[i].x.there[OURS])
+		if (!m->loose[i].folder && m->loose[i].x.there[OURS])
 			err = mail_merge_del(m, m->loose[i].path);
+	for (size_t i = 0; err == 0 && i < m->loose_count; i++)
+		if (m->loose[i].folder)
+			err = store_edit_merge_paths(m->e, m->loose[i].path,
+				m->has_base ? &m->root[BASE] : NULL, &m->root[THEIRS], m->notes);
 	return err;
+}
+
+/* Whoever stands there by now is a mailbox's. */
+static int put_loose(struct merge *m, struct str path, const struct store_entry *e)
+{
+	struct store_entry have;
+	int err = store_edit_find(&have, m->e, path);
+	return err == ERR_NOENT ? mail_merge_put(m, path, e)
+		: err < 0       ? err
+				: mail_merge_beside(m, path, e);
 }
 
 static int loose_in(struct merge *m, const struct merge_loose *l)
 {
 	const struct merge_trio *x = &l->x;
-	enum merge_side first = OURS;
-	if (mail_merge_same(x, BASE, OURS))
-		first = THEIRS;
-	else if (!x->there[OURS] ||
-		(x->there[THEIRS] && !mail_merge_same(x, BASE, THEIRS) &&
-			memcmp(x->at[THEIRS].oid.b, x->at[OURS].oid.b, sizeof(x->at[OURS].oid.b)) <
-				0))
-		first = mail_merge_same(x, BASE, THEIRS) ? OURS : THEIRS;
-	enum merge_side second = merge_other(first);
-	int err = x->there[first] ? mail_merge_put(m, l->path, &x->at[first]) : 0;
-	if (err < 0 || !x->there[first] || !x->there[second] || mail_merge_same(x, OURS, THEIRS) ||
-		mail_merge_same(x, BASE, second))
-		return err;
-	return mail_merge_beside(m, l->path, &x->at[second]);
+	const struct store_entry *o = &x->at[OURS], *t = &x->at[THEIRS];
+	if (mail_merge_same(x, OURS, THEIRS) || mail_merge_same(x, BASE, THEIRS))
+		return x->there[OURS] ? put_loose(m, l->path, o) : 0;
+	if (mail_merge_same(x, BASE, OURS) || !x->there[OURS])
+		return x->there[THEIRS] ? put_loose(m, l->path, t) : 0;
+	if (!x->there[THEIRS])
+		return put_loose(m, l->path, o);
+	bool swap = memcmp(t->oid.b, o->oid.b, sizeof(o->oid.b)) < 0;
+	int err = put_loose(m, l->path, swap ? t : o);
+	return err < 0 ? err : mail_merge_beside(m, l->path, swap ? o : t);
 }
 
 int mail_merge_loose_in(struct merge *m)
 {
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < m->loose_count; i++)
-		err = loose_in(m, &m->loose[i]);
+		err = m->loose[i].folder ? 0 : loose_in(m, &m->loose[i]);
 	return err;
 }

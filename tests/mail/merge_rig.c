@@ -82,10 +82,11 @@ struct store_oid rig_tree(struct env *v, const char *const files[static 16])
 	struct store_edit *e;
 	struct store_entry root;
 	char path[500];
-	OK(store_edit_begin(&e, v->s, STR("refs/heads/scratch"), OS_FOREVER));
+	OK(store_edit_begin(&e, v->s, STR("refs/heads/files"), OS_FOREVER));
 	for (size_t i = 0; i < 16 && files[i]; i += 2) {
 		snprintf(path, sizeof(path), ".fresh/%s", files[i]);
-		OK(store_edit_put_bytes(e, str_of(path), str_of(files[i + 1])));
+		int err = store_edit_put_bytes(e, str_of(path), str_of(files[i + 1]));
+		cr_assert(err == 0 || err == ERR_EXIST, "%s: %s", path, err_text(err));
 	}
 	OK(store_edit_find(&root, e, STR(".fresh")));
 	OK(store_edit_put(e, STR(""), &root.oid, STORE_TREE));

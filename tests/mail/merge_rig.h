@@ -34,7 +34,7 @@ struct store_oid rig_message(struct env *v, const char *text); /* a blob, held b
 /* `base` NULL: none is known. */
 struct store_oid merge(struct env *v, const struct store_oid *base, const struct store_oid *ours,
 	const struct store_oid *theirs);
-/* Of at most eight files: path, text, ..., NULL. */
+/* Of at most eight files: path, text, ..., NULL; one in the way of another is left out. */
 struct store_oid rig_tree(struct env *v, const char *const files[static 16]);
 struct str rig_text(struct env *v, const struct store_oid *tree, const char *path);
 

@@ -186,3 +186,94 @@ MERGE_TEST(512, without_a_base)
 	for (uint64_t i = 0; i < n; i++)
 		baseless(v, i);
 }
+
+/* ---- trees to no layout at all ---- */
+static const char *const odd_paths[] = { ".lanes", ".lanes/x", "INBOX", "INBOX/.mailbox",
+	"INBOX/.mailbox/x", "INBOX/.m", "INBOX/.m/00000010/0/0/0/0/00000001",
+	"INBOX/.m/00000010/0/0/0/0/00000002", "INBOX/.m/00000010/0/0/0/0", "INBOX/.m/x/y",
+	"INBOX/.f", "INBOX/.f/00000010/0/0/0/0", "INBOX/.f/00000010/0/0/0/0/x", "INBOX/a",
+	"INBOX/a/.mailbox", "INBOX/.q/r", "Work/.mailbox", "work/.mailbox", "Work",
+	"Work/x/.mailbox", "Work/.m/00000010/0/0/0/0/00000001", "Work/.f/00000010/0/0/0/0",
+	"Work/x/y/.mailbox", "%41/.mailbox", "A/.mailbox", "%/.mailbox", "%~1234/.mailbox",
+	"A%~1234/.m/z", "z/y/x/w", "z/y", "a~b", ".m/x", ".f", ".mailbox", "-/.mailbox",
+	"Job/.m/00000010/0/0/0/0/00000001", "Job/.f/00000010/0/0/0/0", "Job/.mailbox",
+	"Job/x/.mailbox" };
+static const char *const odd_texts[] = { "", "x", "id 00000000000000a1\nname a\nsubscribed yes\n",
+	"id 00000000000000a2\nuse sent\n", "id 00000000000000a3\nid 00000000000000a1\n",
+	"name x\nsubscribed yes\n", "id 00000000000000a1\nuse sent\ncolour red\n\n =\n",
+	"00000010 00000001\n", "00000010 00000002\n00000010 ffffffff\n", "00000001 1 2 S\n",
+	"00000001 1 2 F a b A\n00000002 1 1 -\n", "00000002 -1 1 DFRST x\n00000001 9 9 -", "\n\n\n",
+	"00000009 1 2 S\n", "00000000 00000000\n00000011 00000005\n" };
+
+static void odd_files(const char *out[static 16], const char *const from[static 16], uint64_t *seed)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < 16 && from[i]; i += 2)
+		if (strcmp(from[i], "k") && (fake_random(seed) >> 20 & 3)) {
+			out[n++] = from[i];
+			out[n++] = from[i + 1];
+		}
+	for (size_t k = (fake_random(seed) >> 20) % 5; k > 0 && n < 14; k--) {
+		out[n++] = odd_paths[(fake_random(seed) >> 20) % ARRAY_LEN(odd_paths)];
+		out[n++] = odd_texts[(fake_random(seed) >> 20) % ARRAY_LEN(odd_texts)];
+	}
+	out[n] = out[n + 1] = "k"; /* never empty */
+	if (n < 14)
+		out[n + 2] = NULL;
+}
+
+static int say_change(void *ctx, const struct store_change *c)
+{
+	struct buf *out = ctx;
+	char a[STORE_HEX] = "-", b[STORE_HEX] = "-";
+	if (c->before)
+		store_oid_hex(a, c->before);
+	if (c->after)
+		store_oid_hex(b, c->after);
+	buf_fmt(out, "%.*s %.7s %.7s; ", STR_ARG(c->path), a, b);
+	return out->n < 2000 ? 0 : ERR_CLOSED;
+}
+
+static void odd_same(struct env *v, const struct store_oid *a, const struct store_oid *b,
+	const char *law, uint64_t number)
+{
+	struct buf text;
+	if (store_oid_eq(a, b))
+		return;
+	buf_init(&text, NULL);
+	(void)!store_diff(v->s, a, b, STR_NONE, say_change, &text);
+	cr_assert(false, "odd %llu: %s: %.*s", (unsigned long long)number, law,
+		STR_ARG(buf_str(&text)));
+}
+
+static void odd(struct env *v, uint64_t number)
+{
+	const char *none[16] = { NULL }, *b[16], *o[16], *t[16];
+	uint64_t seed = number * 1009 + 11;
+	odd_files(b, none, &seed);
+	odd_files(b, b, &seed);
+	odd_files(o, b, &seed);
+	odd_files(t, b, &seed);
+	struct store_oid tb = rig_tree(v, b), to = rig_tree(v, o), tt = rig_tree(v, t);
+	if (getenv("MERGE_ODD")) {
+		const char **all[] = { b, o, t };
+		for (int k = 0; k < 3; k++)
+			for (int i = 0; i < 16 && all[k][i]; i += 2)
+				fprintf(stderr, "%d %s: %s\n", k, all[k][i], all[k][i + 1]);
+	}
+	for (int known = 0; known < 2; known++) {
+		struct store_oid *base = known ? &tb : NULL;
+		struct store_oid m = merge(v, base, &to, &tt), back = merge(v, base, &tt, &to);
+		odd_same(
+			v, &m, &back, known ? "it commutes" : "without a base it commutes", number);
+		back = merge(v, base, &m, &m);
+		odd_same(v, &m, &back, "with itself", number);
+	}
+}
+
+MERGE_TEST(512, odd_trees)
+{
+	unsigned n = cases(3000);
+	for (uint64_t i = getenv("MERGE_ODD") ? (uint64_t)atoi(getenv("MERGE_ODD")) : 0; i < n; i++)
+		odd(v, i);
+}

@@ -7,6 +7,7 @@
 #include "store/scratch_impl.h"
 
 #include "os/log.h"
+#include "os/platform.h"
 
 #define DRIVER_KEY STR("mdriver")
 
@@ -60,6 +61,21 @@ static int spill(struct store_derive *d)
 	return err;
 }
 
+/*
+ * The rows of one move are one group. Above what an edit may take they get half of the memory that was
+ * free when they came to it: a large mailbox that arrives or goes at once asks for a larger machine.
+ */
+static bool room_for(struct store_derive *d, size_t n)
+{
+	uint64_t total, left;
+
+	if (!d->most) {
+		plat_memory(&total, &left);
+		d->most = EDIT_BYTES + (left / 2 < DERIVE_BYTES ? left / 2 : DERIVE_BYTES);
+	}
+	return d->kv->bytes + n <= d->most;
+}
+
 static int derive_set(
 	struct store_derive *d, enum kv_table t, struct str key, struct str value, bool del)
 {
@@ -67,7 +83,7 @@ static int derive_set(
 
 	if (err >= 0 && d->verify)
 		err = scratch_set(d->verify, t, key, value, del);
-	else if (err >= 0 && d->kv->bytes + value.n > EDIT_BYTES)
+	else if (err >= 0 && d->kv->bytes + value.n > EDIT_BYTES && !room_for(d, value.n))
 		err = err_set(ERR_LIMIT, "store: one edit changes too many rows");
 	else if (err >= 0)
 		err = del ? changes_del(d->kv, t, key) : changes_put(d->kv, t, key, value);

@@ -24,6 +24,7 @@
 #define GROUP_BYTES   (1024 * 1024)      /* a group that holds more is written at once */
 #define LOOSE_BYTES   (1024 * 1024)      /* finished small spools kept in memory */
 #define EDIT_BYTES    (16 * 1024 * 1024) /* memory of one edit */
+#define DERIVE_BYTES  (256 * 1024 * 1024) /* ... and of what follows from one move, at most */
 #define OBJECT_BYTES  (64 * 1024 * 1024) /* a tree, commit or tag */
 #define REF_MAX       255
 #define SCRATCH_BYTES (FRAME_BYTES + 1024)
@@ -444,6 +445,7 @@ struct store_derive {
 	struct changes *kv; /* where changes go */
 	uint64_t seq;
 	struct scratch *verify; /* not NULL: compare instead of writing (verify.c) */
+	uint64_t most;          /* bytes of `kv`; 0: not asked yet */
 	int err;                /* sticky: a driver that ignores a failure still fails */
 };
 /* Rows and records that follow from a ref's move go into `kv`. */

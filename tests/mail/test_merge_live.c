@@ -386,3 +386,67 @@ Test(imap_merge, a_session_is_told)
 		"1< * STATUS INBOX (MESSAGES 3 UIDNEXT 6 HIGHESTMODSEQ {j})\n"
 		"1< q OK ~\n");
 }
+
+/* ---- much at once ---- */
+/* `n` messages in INBOX of a branch that nobody derives rows of. */
+static struct store_oid import(struct rig *r, uint32_t n)
+{
+	struct store_oid blob = rig_blob(r,
+		STR("Subject: one of many, with a subject of some length\r\n"
+		    "From: Somebody <somebody@example.org>\r\n\r\nx\r\n"));
+	struct store_oid head;
+	struct store_commit c;
+	struct store_why why = { STR("t"), STR("t@example.org"), STR("t"), 0 };
+	struct buf text;
+	buf_init(&text, NULL);
+	cr_ok(store_ref_get(&head, r->s, STR("refs/heads/alice")));
+	cr_ok(store_commit_get(&c, &r->arena, r->s, &head));
+	for (uint32_t at = 0; at < n;) {
+		struct store_edit *e;
+		char path[80];
+		cr_ok(store_edit_begin(&e, r->s, STR("refs/import/x"), OS_FOREVER));
+		if (at == 0)
+			cr_ok(store_edit_put(e, STR(""), &c.tree, STORE_TREE));
+		cr_ok(store_edit_put_bytes(e, STR(".lanes"), STR("00000077 000fffff\n")));
+		for (int k = 0; k < 128 && at < n; k++, at += 16) {
+			snprintf(path, sizeof(path), "INBOX/.f/00000077/%x/%x/%x/%x", at >> 16,
+				at >> 12 & 15, at >> 8 & 15, at >> 4 & 15);
+			text.n = 0;
+			for (uint32_t s = at ? at : 1; s < at + 16; s++)
+				buf_fmt(&text, "%08x 10 20 -\n", s);
+			cr_ok(store_edit_put_bytes(e, str_of(path), buf_str(&text)));
+			path[7] = 'm';
+			size_t end = strlen(path);
+			for (uint32_t s = at ? at : 1; s < at + 16; s++) {
+				snprintf(path + end, sizeof(path) - end, "/%08x", s);
+				cr_ok(store_edit_put(e, str_of(path), &blob, STORE_BLOB));
+			}
+		}
+		cr_ok(store_edit_commit(&head, e, &why));
+	}
+	buf_free(&text);
+	return head;
+}
+
+#define MANY 60000
+/* A clone, a fast-forward or a recovered backup brings a large mailbox at once; INBOX is renamed, and a
+ * large mailbox deleted, in one change. */
+MAIL_TEST_ON(512, many_at_once)
+{
+	struct store_oid head = import(r, MANY);
+	struct store_why why = { STR("t"), STR("t@example.org"), STR("t"), 0 };
+	struct store_ref_move move = { STR("refs/heads/big"), NULL, &head };
+	struct mail_account *a;
+	struct mail_box_state st;
+	cr_ok(store_ref_update(r->s, &move, 1, &why, OS_FOREVER));
+	cr_ok(mail_account_open(&a, r->m, STR("big")));
+	cr_ok(mail_status(&st, &r->arena, a, STR("INBOX")));
+	cr_expect_eq(st.count, MANY - 1);
+	cr_ok(mail_rename(a, STR("INBOX"), STR("Old")));
+	cr_ok(mail_status(&st, &r->arena, a, STR("Old")));
+	cr_expect_eq(st.count, MANY - 1);
+	cr_ok(mail_delete(a, STR("Old")));
+	mail_account_close(a);
+	rig_reopen(r);
+	rig_verify(r);
+}

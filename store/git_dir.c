@@ -378,6 +378,7 @@ static int write_shallow(struct git_dir *g)
 		for (const struct line *k = g->shallow; k != l && !again; k = k->next)
 			again = store_oid_eq(&k->id, &l->id);
 		is_cut(&cut, odb, &l->id);
+		cut |= g->whole; /* what was there goes */
 		if (cut && !again)
 			buf_fmt(&b, "%s\n", store_oid_hex(hex, &l->id));
 	}

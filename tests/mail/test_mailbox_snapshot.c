@@ -128,6 +128,31 @@ MAIL_TEST(snapshot_costs_what_changed)
 	rig_verify(r);
 }
 
+/* The trees of the last time are swept, or the snapshot is another's work: all is written anew. */
+MAIL_TEST(snapshot_without_the_last)
+{
+	static char path[100];
+	struct store_why why = { STR("t"), STR("t@t"), STR("test"), 0 };
+	struct store_edit *e;
+	rig_append(r, "INBOX", MAIL("a"), 0);
+	rig_append(r, "INBOX", MAIL("b"), 0);
+	cr_expect_eq(snap(r), 1);
+	struct mail_msg m = message(r, "INBOX", 1);
+	const struct mail_info *inbox = rig_info(r, "INBOX");
+	cr_ok(store_edit_begin(&e, r->s, snap_ref(r), OS_FOREVER));
+	snprintf(path, sizeof(path), "%.*s/box", STR_ARG(inbox->id));
+	struct str was = snap_file(r, path);
+	cr_ok(store_edit_put_bytes(e, str_of(path),
+		arena_fmt(&r->arena, "%.*smessages 1111111111111111111111111111111111111111\n",
+			(int)str_find(was, STR("messages")), was.p)));
+	snprintf(path, sizeof(path), "%.*s/%08x/0/0/0", STR_ARG(inbox->id), m.lane);
+	cr_ok(store_edit_put_bytes(e, str_of(path), STR("rubbish")));
+	cr_ok(store_edit_commit(NULL, e, &why));
+	rig_append(r, "INBOX", MAIL("c"), 0);
+	cr_expect_eq(snap(r), 1);
+	cr_expect_str(snap_file(r, path), STR("00000001 1\n00000002 2\n00000003 3\n"));
+}
+
 /* ---- another machine ---- */
 static int del_local(void *ctx, struct str key, struct str value)
 {

@@ -3,6 +3,7 @@
 #include "os/crypto.h"
 #include "os/main.h"
 #include "provisioner/copy.h"
+#include "store/keep.h"
 #include "tests/fake/disk.h"
 
 #include <criterion/criterion.h>
@@ -103,6 +104,23 @@ static int by_little(void *arg)
 	commits(cfg.store, "refs/heads/carol", 0, 1);
 	cr_expect_eq(copy(&r), ERR_LIMIT);
 	cr_expect_str_eq(sh("git rev-list --count alice"), "1000");
+	control_close(r.c.control);
+	/* History that ends somewhere ends there in a copy made then; an older copy keeps its own. */
+	struct store_oid cut;
+	cfg.git_objects_max = 0;
+	OK(control_open(&r.c.control, &cfg));
+	OK(store_resolve(&cut, cfg.store, STR("bob~1")));
+	OK(store_shallow_add(cfg.store, &cut, 1));
+	commits(cfg.store, "refs/heads/bob", 3, 5);
+	OK(copy(&r));
+	cr_expect_str_eq(sh("git fsck --strict --full"), "");
+	cr_expect_str_eq(sh("git rev-list --count bob"), "5");
+	cr_expect_str_eq(sh("ls shallow 2>/dev/null || echo none"), "none");
+	r.k.whole = true;
+	OK(copy(&r));
+	cr_expect_str_eq(sh("git fsck --strict --full"), "");
+	cr_expect_str_eq(sh("git rev-list --count bob"), "4");
+	cr_expect_str_eq(sh("ls objects/pack/*.pack | wc -l"), "1");
 	control_close(r.c.control);
 	store_close(cfg.store);
 	os_disk_close(&f->d);

@@ -20,6 +20,8 @@
 	X(diff) \
 	X(restore) \
 	X(verify) \
+	X(sweep) \
+	X(keep) \
 	X(export) \
 	X(backup) \
 	X(recover) \

@@ -46,7 +46,8 @@ MUST_CHECK int store_shallow_list(
 
 /* ---- sweep ---- */
 struct store_sweep {
-	uint64_t objects, kept, moved_bytes, freed_bytes; /* so far */
+	/* So far: objects that are needed; those of them that were moved; bytes. */
+	uint64_t objects, kept, moved_bytes, freed_bytes;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *ctx;
 };

@@ -21,6 +21,9 @@ static const struct control_route routes[] = {
 	{ "POST", "/v1/restore", false, control_restore },
 	{ "GET", "/v1/milestones", false, control_milestones },
 	{ "POST", "/v1/verify", false, control_verify },
+	{ "POST", "/v1/sweep", false, control_sweep },
+	{ "GET", "/v1/keeping", false, control_keeping },
+	{ "POST", "/v1/keeping", false, control_keeping },
 	{ "GET", "/git/", true, git },
 	{ "POST", "/git/", true, git },
 	{ "POST", "/v1/snapshot", false, control_snapshot },
@@ -193,7 +196,7 @@ int control_start(const struct control_config *cfg)
 	started = l->c;
 	err = os_spawn("control", listening, l);
 	if (err == 0)
-		return 0;
+		return os_spawn("keep", control_keep, started);
 	started = NULL;
 	os_listener_close(l->l);
 no_listener:

@@ -17,6 +17,9 @@
  *	POST /v1/restore?ref=&path=&to=&exact=1&dry_run=1    {as_of}, one line a change; last {ok, commits,
  *	                                           before, counts}; undo=FROM takes back to..FROM
  *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
+ *	POST /v1/sweep                             lines of {done, total}; last {ok, objects, kept, moved_bytes, freed_bytes}
+ *	GET  /v1/keeping?user=                     {user, keep_days, keep_days_min}; 0: all history
+ *	POST /v1/keeping?user=&keep_days=&keep_days_min=   sets them; the next sweep forgets
  *	GET  /v1/milestones?ref=&every=&until=     {commit} of every so many commits, newest first, down to
  *	                                           the commit `until`
  *	GET  /git/info/refs?service=git-upload-pack    all refs as one git repository (sync/git.h):

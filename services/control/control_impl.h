@@ -13,7 +13,7 @@ struct control {
 	uint8_t token_hash[32];
 	os_time started;
 	unsigned connections;
-	bool verifying;
+	bool working; /* a verify or a sweep */
 };
 
 /* One request. `rest` is what follows the route's prefix. All BLOCK in sending. */
@@ -31,6 +31,9 @@ void control_restore(struct control *c, struct http_x *x, struct str rest);
 void control_show(struct control *c, struct http_x *x, struct str rest);
 void control_milestones(struct control *c, struct http_x *x, struct str rest);
 void control_verify(struct control *c, struct http_x *x, struct str rest);
+void control_sweep(struct control *c, struct http_x *x, struct str rest);
+void control_keeping(struct control *c, struct http_x *x, struct str rest);
+void control_keep(void *control); /* a fiber: sweeps when room runs out */
 void control_snapshot(struct control *c, struct http_x *x, struct str rest);
 void control_users(struct control *c, struct http_x *x, struct str rest);
 void control_user(struct control *c, struct http_x *x, struct str rest);

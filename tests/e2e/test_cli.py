@@ -423,6 +423,22 @@ def users_running_and_stopped(e):
     e.run("user", "revoke", "carol", "phone", code=1)
 
 
+# Breakage: a sweep that takes what a branch needs; a setting that is not kept.
+def keeps_and_sweeps(e):
+    equal(e.json("keep", "mail"), {"user": "alice", "keep_days": 0, "keep_days_min": 0}, "all is kept")
+    e.run("keep", "mail", "--days", "30", "--least", "7")
+    equal(e.json("keep", "mail")["keep_days"], 30, "days")
+    refused = e.run("keep", "mail", "--days", "many", code=1)
+    check("days" in refused.stderr, refused.stderr)
+    e.password()
+    check(e.json("sweep", "mail")["objects"] >= 5, "a sweep that found nothing")
+    check(e.json("verify", "mail")["ok"], "verify after a sweep")
+    e.down()
+    equal(e.json("keep", "mail")["keep_days_min"], 7, "least days, stopped")
+    e.json("sweep", "mail")
+    check(e.json("verify", "mail")["ok"], "verify after a sweep of a stopped service")
+
+
 # Breakage: doctor that finds nothing wrong with a missing image.
 @stopped
 def doctor_finds_and_says(e):
@@ -442,7 +458,7 @@ TESTS = [init_keeps_secrets, git_reads_allod_conf, second_init_is_refused, exit_
          down_is_orderly, restart_takes_up_what_changed, foreground_stops_on_signals,
          first_run_says_how_to_connect, killed_supervisor_takes_the_service_along,
          history_is_told_running_or_stopped, export_is_what_git_takes, users_running_and_stopped,
-         doctor_finds_and_says]
+         keeps_and_sweeps, doctor_finds_and_says]
 
 if __name__ == "__main__":
     sys.exit(main(TESTS, targets=("unix", "virt")))

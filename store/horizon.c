@@ -258,9 +258,9 @@ static int add_edge(struct changes *out, struct store *s, const struct store_oid
 }
 
 /* The commits before the cut that something after it names are kept, without their parents. */
-static int find_edge(struct changes *out, struct horizon *h, const struct idset *before)
+static int find_edge(
+	struct changes *out, struct horizon *h, const struct idset *before, struct idset *seen)
 {
-	struct idset seen = { 0 };
 	struct oids todo = { 0 };
 	struct walk_commit c;
 	bool fresh;
@@ -270,7 +270,7 @@ static int find_edge(struct changes *out, struct horizon *h, const struct idset 
 		err = oids_add(&todo, &h->tips.p[i]);
 	for (unsigned turns = 1; todo.n > 0 && err >= 0; turns++) {
 		struct store_oid id = todo.p[--todo.n];
-		err = idset_add(&fresh, &seen, idset_of(&id));
+		err = idset_add(&fresh, seen, idset_of(&id));
 		if (err < 0 || !fresh)
 			continue;
 		if (set_has(before, &id)) {
@@ -287,7 +287,6 @@ static int find_edge(struct changes *out, struct horizon *h, const struct idset 
 		if (turns % YIELD_EVERY == 0)
 			os_yield();
 	}
-	idset_free(&seen);
 	free(todo.p);
 	return err;
 }
@@ -310,7 +309,7 @@ static int write_changes(struct store *s, struct changes *kv)
 
 static int cut(struct horizon *h)
 {
-	struct idset before = { 0 };
+	struct idset before = { 0 }, seen = { 0 }; /* seen: the cuts themselves, to begin with */
 	struct changes edge = { 0 };
 	char hex[STORE_HEX];
 	int err = 0;
@@ -326,16 +325,19 @@ static int cut(struct horizon *h)
 			err = add_before(&before, h->s, &x);
 		if (err >= 0)
 			err = add_edge(&edge, h->s, &x);
+		if (err >= 0)
+			err = set_add(&seen, &x);
 		if (err >= 0 && edge.n)
 			os_log(OS_INFO, "svc=store event=horizon commit=%s",
 				store_oid_hex(hex, &x));
 	}
 	if (err >= 0 && before.n)
-		err = find_edge(&edge, h, &before);
+		err = find_edge(&edge, h, &before, &seen);
 	if (err >= 0)
 		err = write_changes(h->s, &edge);
 	changes_free(&edge);
 	idset_free(&before);
+	idset_free(&seen);
 	return err;
 }
 

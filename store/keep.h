@@ -59,5 +59,7 @@ struct store_sweep {
 MUST_CHECK int store_sweep(struct store *s, struct store_sweep *w);
 /* Is free space running out, and has enough been written since the last sweep to make one worth it? */
 bool store_sweep_wanted(const struct store *s);
+/* From now until store_close a fiber of the store's own sweeps when it is wanted. Once. */
+MUST_CHECK int store_keep(struct store *s);
 
 #endif

@@ -193,12 +193,10 @@ static int want_receive(void *ctx, const struct store_oid *id, bool below)
 static int want_record(void *ctx, struct str ref, struct str key, const struct store_ref_record *r)
 {
 	struct sweep *w = ctx;
-	int err = r->from ? want(w, r->from) : 0;
+	int err = r->to ? want(w, r->to) : 0; /* `from` is the record's before it, if still kept */
 
 	(void)ref;
 	(void)key;
-	if (err >= 0 && r->to)
-		err = want(w, r->to);
 	return err < 0 ? err : drain(w);
 }
 

@@ -118,7 +118,8 @@ int store_open(struct store **out, struct os_disk *d, const struct store_driver 
 void store_close(struct store *s)
 {
 	s->closing = true;
-	while (s->users > 0)
+	os_wake_all(&s->keeper_wake);
+	while (s->users > 0 || s->keeper)
 		if (os_wait(&s->idle, OS_FOREVER) < 0)
 			os_panic("store: a wait without end ended");
 	if (!s->failed && os_lock(&s->turn, OS_FOREVER) >= 0) {

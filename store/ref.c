@@ -5,7 +5,8 @@
 struct str sys_key(char *room, char letter, struct str rest)
 {
 	room[0] = letter;
-	memcpy(room + 1, rest.p, rest.n);
+	if (rest.n)
+		memcpy(room + 1, rest.p, rest.n);
 	return str_n(room, 1 + rest.n);
 }
 

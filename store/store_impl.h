@@ -126,7 +126,7 @@ struct store {
 	struct unit *units; /* super.units of them */
 	struct log *log;
 	struct kv *kv;
-	uint64_t seq, forwarded; /* the last durable group; the last that the index alone knows */
+	uint64_t seq, forwarded;  /* the last durable group; the last that the index alone knows */
 	uint64_t forwarded_bytes; /* of log before that */
 	bool index_full;          /* the last try found no room */
 
@@ -161,6 +161,8 @@ struct store {
 	struct sweep *sweep;              /* once settled (sweep_impl.h) */
 	unsigned walks[2], turn_of_walks; /* see history_begin */
 	struct os_waitq walked;
+	bool keeper; /* its fiber runs (keeper.c) */
+	struct os_waitq keeper_wake;
 	uint64_t swept_at; /* generation of the log when the last sweep ended */
 	int64_t ahead_sec; /* tests: horizons are reckoned from a later day */
 

@@ -5,6 +5,7 @@
 #include "os/main.h"
 #include "os/platform.h"
 #include "services/control/control.h"
+#include "store/keep.h"
 
 /* Nobody new comes in when less memory is free: those inside need some for what they do. */
 #define RESERVE_PART 8 /* of all memory */
@@ -111,6 +112,8 @@ static int start_all(const char *version)
 	};
 	int err = control_start(&control);
 
+	if (err == 0)
+		err = store_keep(app.dav.store);
 	if (err == 0)
 		err = os_listen(&app.listener, 443);
 	return err < 0 ? err : os_spawn("accept", accept_all, NULL);

@@ -13,6 +13,7 @@
 #include "services/mail/push.h"
 #include "services/mail/smtp.h"
 #include "services/mail/words.h"
+#include "store/keep.h"
 #include "sync/git.h"
 
 #define VERSION "0.1"
@@ -301,7 +302,7 @@ static int start_all(struct service *s)
 		.check_push = mail_push_check,
 		.ctx = s->mail,
 	};
-	if ((err = control_start(&control)) < 0 ||
+	if ((err = control_start(&control)) < 0 || (err = store_keep(s->store)) < 0 ||
 		(err = os_spawn("snapshots", keep_snapshots, s)) < 0 ||
 		(err = os_spawn("git", resume, &s->git)) < 0)
 		return err;

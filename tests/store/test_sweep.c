@@ -165,6 +165,35 @@ Test(sweep, keys_written_over_and_over_never_fill_the_disk)
 	on_disk(rewritten, 16 * MIB);
 }
 
+static int kept(void *p)
+{
+	struct fake_disk *f = p;
+	static char value[20000];
+	struct store *s;
+	uint64_t generation = 0;
+
+	OK(store_open(&s, &f->d, NULL));
+	OK(store_keep(s));
+	for (unsigned k = 0; k < 3000 && !generation; k++) {
+		struct store_edit *e;
+		noise(value, sizeof(value), k);
+		OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
+		OK(store_edit_local_put(e, STR("k"), str_n(value, sizeof(value))));
+		OK(store_edit_commit(NULL, e, &why_test));
+		while (store_sweep_wanted(s) && !s->swept_at)
+			os_sleep(os_after(100 * OS_MS));
+		generation = s->swept_at;
+	}
+	cr_expect_gt(generation, 0, "nobody swept");
+	store_close(s);
+	return 0;
+}
+
+Test(sweep, by_itself, .timeout = 120)
+{
+	on_disk(kept, 8 * MIB);
+}
+
 /* ---- everybody at once ---- */
 struct crowd {
 	struct store *s;

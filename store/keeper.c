@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/* The fiber that sweeps when space runs out. */
+#include "store/sweep_impl.h"
+
+#include "os/log.h"
+
+#define LOOK_EVERY (10 * OS_SEC)
+#define TRY_AGAIN  (10 * 60 * OS_SEC) /* after a sweep that failed */
+
+static void keeper(void *arg)
+{
+	struct store *s = arg;
+	os_time pause = LOOK_EVERY;
+
+	while (!s->closing) {
+		struct store_sweep w = { 0 };
+		int err = os_wait(&s->keeper_wake, os_after(pause));
+
+		pause = LOOK_EVERY;
+		if (err != ERR_TIMEOUT || s->closing || s->failed || !store_sweep_wanted(s))
+			continue;
+		err = store_sweep(s, &w);
+		if (err < 0 && err != ERR_BUSY && err != ERR_CLOSED)
+			pause = TRY_AGAIN;
+	}
+	s->keeper = false;
+	os_wake_all(&s->idle);
+}
+
+int store_keep(struct store *s)
+{
+	int err = os_spawn("keeper", keeper, s);
+
+	s->keeper = err >= 0;
+	return err;
+}

@@ -190,7 +190,7 @@ build: ## build both targets and the allod command
 	@third_party/setup build
 	@$(MAKE) $(SYNC) all
 
-run: ## start the mail appliance (TARGET=virt or unix) and say how to use it
+run: ## start mail, calendar and contacts (TARGET=virt or unix) and say how to use them
 	@third_party/setup run
 	@$(MAKE) $(SYNC) all
 	@exec build/allod run --target $(TARGET) alice@example.org

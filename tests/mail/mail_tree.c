@@ -456,13 +456,26 @@ const char *mt_read(struct mt *t, struct store *s, const struct store_oid *tree)
 	return why[0] ? why : NULL;
 }
 
+static bool same_box(const struct mt_box *x, const struct mt_box *y)
+{
+	return !strcmp(x->id, y->id) && !strcmp(x->path, y->path) && !strcmp(x->use, y->use) &&
+		x->subscribed == y->subscribed && x->created == y->created;
+}
+
+static bool same_msg(const struct mt_msg *x, const struct mt_msg *y)
+{
+	return !msg_cmp(x, y) && !memcmp(x->blob, y->blob, sizeof(x->blob)) &&
+		x->internal == y->internal && x->saved == y->saved && !strcmp(x->flags, y->flags) &&
+		x->kw == y->kw;
+}
+
 const char *mt_differ(const struct mt *a, const struct mt *b)
 {
 	static char text[1400];
 	text[0] = 0;
 	for (size_t i = 0; i < a->box_n || i < b->box_n; i++) {
 		const struct mt_box *x = &a->box[i], *y = &b->box[i];
-		if (i < a->box_n && i < b->box_n && !memcmp(x, y, sizeof(*x)))
+		if (i < a->box_n && i < b->box_n && same_box(x, y))
 			continue;
 		snprintf(text, sizeof(text),
 			"mailbox: %s %s %s sub %d created %ld / %s %s %s sub %d created %ld",
@@ -473,7 +486,7 @@ const char *mt_differ(const struct mt *a, const struct mt *b)
 	}
 	for (size_t i = 0; i < a->msg_n || i < b->msg_n; i++) {
 		const struct mt_msg *x = &a->msg[i], *y = &b->msg[i];
-		if (i < a->msg_n && i < b->msg_n && !memcmp(x, y, sizeof(*x)))
+		if (i < a->msg_n && i < b->msg_n && same_msg(x, y))
 			continue;
 		snprintf(text, sizeof(text),
 			"message: %s %x.%x %s kw %x %ld %ld / %s %x.%x %s kw %x %ld %ld",

@@ -5,13 +5,15 @@
 #define INBOX(id) "INBOX/.mailbox", "id " id "\nname INBOX\nuse none\nsubscribed yes\ncreated 1\n"
 #define BOX(path, id, name) \
 	path "/.mailbox", "id " id "\nname " name "\nuse none\nsubscribed no\ncreated 2\n"
-#define A1            "aaaaaaaaaaaaaaa1"
-#define A2            "aaaaaaaaaaaaaaa2"
-#define A3            "aaaaaaaaaaaaaaa3"
-#define M(box, digit) box "/.m/00000010/0/0/0/0/0000000" digit
-#define F(box)        box "/.f/00000010/0/0/0/0"
-#define LANES         ".lanes", "00000010 0000000f\n"
-#define L1            "00000001 10 20 -\n"
+#define A1             "aaaaaaaaaaaaaaa1"
+#define A2             "aaaaaaaaaaaaaaa2"
+#define A3             "aaaaaaaaaaaaaaa3"
+#define M(box, digit)  box "/.m/00000010/0/0/0/0/0000000" digit
+#define F(box)         box "/.f/00000010/0/0/0/0"
+#define LANES          ".lanes", "00000010 0000000f\n"
+#define L1             "00000001 10 20 -\n"
+#define L12            L1 "00000002 11 21 -\n"
+#define ID(id, fields) "id " id "\n" fields
 
 struct rule {
 	const char *what;
@@ -69,7 +71,7 @@ static const struct rule rules[] = {
 		{ LANES, INBOX(A1), BOX("Work", A2, "Work"), M("Work", "1"), "m", F("Work"), L1 },
 		{ LANES, INBOX(A1) },
 		{ LANES, INBOX(A1), BOX("Work", A2, "Work"), M("Work", "1"), "m", M("Work", "2"),
-			"n", F("Work"), L1 "00000002 11 21 -\n" },
+			"n", F("Work"), L12 },
 		false,
 		{ BOX("Work", A2, "Work"), M("Work", "1"), "", M("Work", "2"), "n", F("Work"),
 			"00000002 11 21 -\n" },
@@ -114,31 +116,30 @@ static const struct rule rules[] = {
 		{ BOX("Work", A2, "Work"), BOX("work%~89f8", A3, "work") }, NULL, false },
 	{ "fields of one .mailbox, and one that we do not know",
 		{ LANES, INBOX(A1), "Work/.mailbox",
-			"id " A2 "\nname Work\nuse none\nsubscribed no\ncreated 2\ncolour red\n" },
+			ID(A2, "name Work\nuse none\nsubscribed no\ncreated 2\ncolour red\n") },
 		{ LANES, INBOX(A1), "Work/.mailbox",
-			"id " A2 "\nname Work\nuse none\nsubscribed yes\ncreated 2\ncolour red\n" },
+			ID(A2, "name Work\nuse none\nsubscribed yes\ncreated 2\ncolour red\n") },
 		{ LANES, INBOX(A1), "Job/.mailbox",
-			"id " A2 "\nname Job\nuse none\nsubscribed no\ncreated 2\ncolour blue\n" },
+			ID(A2, "name Job\nuse none\nsubscribed no\ncreated 2\ncolour blue\n") },
 		false,
 		{ "Job/.mailbox",
-			"id " A2 "\nname Job\nuse none\nsubscribed yes\ncreated 2\ncolour blue\n" },
+			ID(A2, "name Job\nuse none\nsubscribed yes\ncreated 2\ncolour blue\n") },
 		NULL, true },
 	{ "replicas that started apart have one INBOX and one Sent", { NULL },
 		{ LANES, INBOX(A2), "Sent/.mailbox",
-			"id " A3 "\nname Sent\nuse sent\nsubscribed yes\ncreated 1\n",
-			M("INBOX", "1"), "m", F("INBOX"), L1 },
+			ID(A3, "name Sent\nuse sent\nsubscribed yes\ncreated 1\n"), M("INBOX", "1"),
+			"m", F("INBOX"), L1 },
 		{ ".lanes", "00000020 00000001\n", INBOX(A1), "Sent/.mailbox",
 			"id bbbbbbbbbbbbbbb3\nname Sent\nuse sent\nsubscribed yes\ncreated 1\n",
 			"INBOX/.m/00000020/0/0/0/0/00000001", "n", "INBOX/.f/00000020/0/0/0/0",
 			"00000001 10 20 S\n" },
 		true,
 		{ INBOX(A1), ".lanes", "00000010 0000000f\n00000020 00000001\n", "Sent/.mailbox",
-			"id " A3 "\nname Sent\nuse sent\nsubscribed yes\ncreated 1\n",
-			M("INBOX", "1"), "m", "INBOX/.m/00000020/0/0/0/0/00000001", "n" },
+			ID(A3, "name Sent\nuse sent\nsubscribed yes\ncreated 1\n"), M("INBOX", "1"),
+			"m", "INBOX/.m/00000020/0/0/0/0/00000001", "n" },
 		NULL, false },
 	{ "without a base, what a mark covers was expunged", { NULL },
-		{ LANES, INBOX(A1), M("INBOX", "1"), "m", M("INBOX", "2"), "n", F("INBOX"),
-			L1 "00000002 11 21 -\n" },
+		{ LANES, INBOX(A1), M("INBOX", "1"), "m", M("INBOX", "2"), "n", F("INBOX"), L12 },
 		{ LANES, INBOX(A1), M("INBOX", "2"), "n", F("INBOX"), "00000002 11 21 S\n" }, true,
 		{ M("INBOX", "1"), "", M("INBOX", "2"), "n", F("INBOX"), "00000002 11 21 S\n" },
 		NULL, false },
@@ -152,11 +153,11 @@ static const struct rule rules[] = {
 		NULL, false },
 	{ "a subscription outlives its mailbox",
 		{ LANES, INBOX(A1), "Work/.mailbox",
-			"id " A2 "\nname Work\nuse none\nsubscribed yes\ncreated 2\n" },
+			ID(A2, "name Work\nuse none\nsubscribed yes\ncreated 2\n") },
 		{ LANES, INBOX(A1), "Work/.mailbox",
 			"name Work\nuse none\nsubscribed yes\ncreated 2\n" },
 		{ LANES, INBOX(A1), "Work/.mailbox",
-			"id " A2 "\nname Work\nuse none\nsubscribed yes\ncreated 2\n", "x", "y" },
+			ID(A2, "name Work\nuse none\nsubscribed yes\ncreated 2\n"), "x", "y" },
 		false, { "Work/.mailbox", "name Work\nuse none\nsubscribed yes\ncreated 2\n" },
 		NULL, true },
 	{ "files that are none of ours",

@@ -24,6 +24,7 @@ struct rule {
 	bool odd;             /* not to the layout, so not for the strict reader */
 };
 
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): the macros join literals */
 static const struct rule rules[] = {
 	{ "a flag on each side", { LANES, INBOX(A1), M("INBOX", "1"), "m", F("INBOX"), L1 },
 		{ LANES, INBOX(A1), M("INBOX", "1"), "m", F("INBOX"), "00000001 10 20 S\n" },
@@ -185,6 +186,7 @@ static const struct rule rules[] = {
 		{ LANES, INBOX(A1), M("INBOX", "1"), "m", F("INBOX") "/x", "y" }, false,
 		{ M("INBOX", "1"), "m", F("INBOX") "/x", "y" }, NULL, true },
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 static void run_rule(struct env *v, const struct rule *r)
 {

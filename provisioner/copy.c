@@ -36,12 +36,12 @@ struct copying {
 static int grow(void *array, size_t *cap, size_t n, size_t each_bytes)
 {
 	size_t more = *cap ? *cap * 2 : 16;
-	void *p;
+	void *old, *p;
 
 	if (n < *cap)
 		return 0;
-	memcpy(&p, array, sizeof(p));
-	p = realloc(p, more * each_bytes);
+	memcpy(&old, array, sizeof(old));
+	p = realloc(old, more * each_bytes);
 	if (!p)
 		return err_set(ERR_NOMEM, "out of memory");
 	memcpy(array, &p, sizeof(p));

@@ -113,15 +113,19 @@ static int copy_service(struct job *j, const struct prov_service *s, struct prov
 		.head = arena_fmt(&j->p->arena, "refs/heads/%.*s", STR_ARG(j->e->owner)),
 		.whole = j->args->opt[OPT_WHOLE],
 	};
-	const char *endpoint = "";
+	const char *endpoint = "", *warning = NULL;
 	json_t *snapshot = NULL;
 	int err;
 
 	os_assert(name.p && k.head.p);
 	k.dir = in_dir(j, name.p);
 	err = prov_call(&snapshot, c, "POST", "/v1/snapshot", NULL);
-	if (err == 0 && json_unpack(snapshot, "{s:s}", "endpoint", &endpoint) < 0)
+	if (err == 0 &&
+		json_unpack(snapshot, "{s:s,s?s}", "endpoint", &endpoint, "warning", &warning) < 0)
 		err = err_set(ERR_BAD, "the service's reply to a snapshot is not understood");
+	if (err == 0 && warning)
+		prov_note("%.*s: what its clients were told is as of the last snapshot: %s",
+			STR_ARG(s->name), warning);
 	k.names = json_array();
 	if (err == 0)
 		err = prov_copy(&k, c);

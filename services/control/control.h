@@ -25,7 +25,8 @@
  *	GET  /git/info/refs?service=git-upload-pack    all refs as one git repository (sync/git.h):
  *	POST /git/git-upload-pack                      clone and fetch
  *	POST /v1/snapshot                          {endpoint, written}: what it told its clients, on
- *	                                           branches of its own; of a stopped one those there are
+ *	                                           branches of its own; of a stopped one, and with
+ *	                                           {warning}, those that are there
  *	GET  /v1/users                             {users: [{user, name}]}
  *	POST /v1/users                             {user, name} -> the same
  *	GET  /v1/users/<user>/app-passwords        {passwords: [{client, created}]}

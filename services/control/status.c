@@ -104,20 +104,26 @@ static int known_endpoint(
 void control_snapshot(struct control *c, struct http_x *x, struct str rest)
 {
 	char endpoint[CONTROL_ENDPOINT] = "";
+	json_t *warning = NULL;
 	size_t written = 0;
-	int err;
+	int err = ERR_NOENT;
 
 	(void)rest;
 	if (c->cfg.snapshot)
 		err = c->cfg.snapshot(endpoint, &written, c->cfg.snapshot_ctx);
-	else
+	if (err < 0) {
+		if (c->cfg.snapshot) /* a disk that can't be written any more can still be read */
+			warning = control_text(str_of(err_text(err)));
 		err = known_endpoint(endpoint, c, &x->arena);
-	if (err < 0)
+	}
+	if (err < 0) {
+		json_decref(warning);
 		control_fail(x, err, NULL);
-	else
-		control_reply(x, 200,
-			json_pack(
-				"{s:s,s:I}", "endpoint", endpoint, "written", (json_int_t)written));
+		return;
+	}
+	control_reply(x, 200,
+		json_pack("{s:s,s:I,s:o*}", "endpoint", endpoint, "written", (json_int_t)written,
+			"warning", warning));
 }
 
 void control_powerdown(struct control *c, struct http_x *x, struct str rest)

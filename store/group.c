@@ -294,6 +294,8 @@ void group_write(struct store *s)
 	group_empty(g);
 	os_wake_all(&g->wait);
 	group_unref(g);
+	if (s->keeper && store_sweep_wanted(s))
+		os_wake_all(&s->keeper_wake);
 	/* They have their answer; who wants to write next waits for the index. */
 	if (!s->failed && index_wants(s))
 		(void)!index_forward(s);

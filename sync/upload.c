@@ -7,6 +7,7 @@
 #include "os/platform.h"
 #include "sync/git_impl.h"
 #include "store/exchange.h"
+#include "store/keep.h"
 
 #include <stdlib.h>
 
@@ -20,8 +21,45 @@ static const char capabilities[] =
 	"allow-reachable-sha1-in-want object-format=sha1 agent=" GIT_AGENT;
 
 /* ---- refs ---- */
-static void advertise_v0(struct buf *b, const struct git_refs *v)
+/* Where our own history ends, as far as the user's refs reach: a clone's ends there too. */
+struct ends {
+	struct store_oid *p;
+	size_t n;
+};
+
+static int add_end(void *ctx, const struct store_oid *id)
 {
+	struct ends *e = ctx;
+
+	if (e->n == GIT_SHALLOWS_MAX)
+		return err_set(ERR_LIMIT, "git: history ends in over %d places", GIT_SHALLOWS_MAX);
+	e->p[e->n++] = *id;
+	return 0;
+}
+
+static int advertise_ends(struct buf *b, struct git_repo *r, const struct git_refs *v)
+{
+	struct ends e = { .p = malloc(GIT_SHALLOWS_MAX * sizeof(*e.p)) };
+	bool *found = calloc(GIT_SHALLOWS_MAX, sizeof(*found));
+	char hex[STORE_HEX];
+	int err = e.p && found ? 0 : err_set(ERR_NOMEM, "git: out of memory");
+
+	if (err >= 0)
+		err = store_shallow_list(r->store, add_end, &e);
+	if (err >= 0 && e.n)
+		err = store_reached(found, r->store, v->ids, v->n, e.p, e.n);
+	for (size_t i = 0; i < e.n && err >= 0; i++)
+		if (found[i])
+			pkt_line(b, "shallow %s\n", store_oid_hex(hex, &e.p[i]));
+	free(e.p);
+	free(found);
+	return err;
+}
+
+static int advertise_v0(struct buf *b, struct git_repo *r, const struct git_refs *v)
+{
+	int err;
+
 	static const char none[] = "0000000000000000000000000000000000000000";
 	char hex[STORE_HEX];
 
@@ -34,7 +72,9 @@ static void advertise_v0(struct buf *b, const struct git_refs *v)
 		pkt_line(b, "%s capabilities^{}%c%s\n", none, 0, capabilities);
 	for (size_t i = 0; i < v->n; i++)
 		pkt_line(b, "%s %.*s\n", store_oid_hex(hex, &v->p[i].id), STR_ARG(v->p[i].name));
+	err = advertise_ends(b, r, v);
 	buf_addz(b, "0000");
+	return err;
 }
 
 void git_advertise(struct git_repo *r)
@@ -55,7 +95,7 @@ void git_advertise(struct git_repo *r)
 	} else {
 		err = git_refs_load(&v, r);
 		if (err >= 0)
-			advertise_v0(&b, &v);
+			err = advertise_v0(&b, r, &v);
 	}
 	if (err < 0)
 		git_refuse(r->x, type, err_text(err));

@@ -165,6 +165,61 @@ Test(sweep, keys_written_over_and_over_never_fill_the_disk)
 	on_disk(rewritten, 16 * MIB);
 }
 
+/* ---- a full disk ---- */
+static int put_key(struct store *s, unsigned k)
+{
+	static char value[20000];
+	struct store_edit *e;
+	int err;
+
+	noise(value, sizeof(value), k);
+	OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
+	err = store_edit_local_put(e, STR("k"), str_n(value, sizeof(value)));
+	if (err >= 0)
+		err = store_edit_put_bytes(e, STR("one"), str_n(value, 100));
+	if (err < 0)
+		store_edit_abort(e);
+	return err < 0 ? err : store_edit_commit(NULL, e, &why_test);
+}
+
+static int full(void *p)
+{
+	struct fake_disk *f = p;
+	struct store_sweep w;
+	struct store *s;
+	unsigned k = 0, stays = 0;
+	int err = 0;
+
+	OK(store_open(&s, &f->d, NULL));
+	s->ahead_sec = 31 * DAY;
+	for (unsigned round = 0; round < 3; round++) {
+		while ((err = put_big(s, BRANCH, "f/%u", 7 * stays)) >= 0 && stays < 4 * round + 4)
+			stays++;
+		while ((err = put_big(s, STR("refs/heads/t"), "t/%u", 5000 + 7 * k)) >= 0)
+			k++;
+		cr_assert_eq(err, ERR_NOSPACE, "%d %s", err, err_text(err));
+		OK(drop_ref(s, STR("refs/heads/t"))); /* that still works */
+		w = sweep_now(s);
+		cr_expect_gt(w.freed_bytes, MIB);
+		for (unsigned n = 0; (err = put_key(s, n)) >= 0 && n < 10000;)
+			n++;
+		cr_assert_eq(err, ERR_NOSPACE, "%d %s", err, err_text(err));
+		w = sweep_now(s);
+		cr_expect_gt(w.freed_bytes, MIB);
+		for (unsigned i = 0; i < stays; i++)
+			expect_big(s, BRANCH, "f/%u", 7 * i);
+		sound(s);
+	}
+	store_close(s);
+	return 0;
+}
+
+/* Breakage it catches: a reserve too small for a sweep to begin. */
+Test(sweep, from_a_full_disk, .timeout = 120)
+{
+	on_disk(full, 12 * MIB);
+}
+
 static int kept(void *p)
 {
 	struct fake_disk *f = p;

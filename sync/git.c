@@ -1,60 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* The door of the git server: TLS, passwords, paths. */
-#include "os/crypto.h"
+#include "identity/basic.h"
 #include "os/log.h"
 #include "sync/git_impl.h"
 
 #define HANDSHAKE_NS (10 * OS_SEC)
-#define BASIC_MAX    1024
-
-static int ask_password(struct http_x *x)
-{
-	http_header(x, "WWW-Authenticate", STR("Basic realm=\"Allod: an app password\""));
-	http_reply_text(x, 401,
-		"A user's name and an app password are needed: "
-		"`allod user app-password USER --client git` makes one.\n");
-	return ERR_DENIED;
-}
-
-static int check(struct id_login *who, const struct git_config *cfg, struct http_x *x,
-	struct str login, struct str password)
-{
-	char peer[OS_ADDR_TEXT];
-	os_time wait;
-	int err = id_guard_delay(&wait, cfg->guard, login, &x->peer);
-
-	if (err < 0) {
-		http_header(x, "Retry-After", STR("60"));
-		http_reply_text(x, 429, "Too many wrong passwords: try again in a minute.\n");
-		return err;
-	}
-	if (wait > 0)
-		os_sleep(os_after(wait));
-	err = id_login(who, cfg->registry, login, password);
-	id_guard_result(cfg->guard, login, &x->peer, err == 0);
-	if (err == 0)
-		return 0;
-	os_addr_ip(peer, &x->peer);
-	os_log(OS_INFO, "svc=git event=login result=denied login=\"%.*s\" peer=%s",
-		(int)(login.n < 64 ? login.n : 64), login.p, peer);
-	return ask_password(x);
-}
-
-/* 0, or the request was answered. */
-static int log_in(struct id_login *who, const struct git_config *cfg, struct http_x *x)
-{
-	struct str given = http_get(x, "Authorization"), both, login, password;
-	int err;
-
-	if (!str_istarts(given, STR("Basic ")) || given.n > BASIC_MAX)
-		return ask_password(x);
-	if (os_unbase64(&both, &x->arena, str_trim(str_sub(given, 6, given.n))) < 0 ||
-		!str_cut(&login, &password, both, ':'))
-		return ask_password(x);
-	err = check(who, cfg, x, login, password);
-	os_wipe((char *)both.p, both.n);
-	return err;
-}
 
 /* ---- paths ---- */
 static void info_refs(struct git_repo *r)
@@ -124,13 +74,21 @@ static void route(struct git_repo *r, struct str rest)
 		known ? "not with this method\n" : "you have no such repository here\n");
 }
 
-static void handle(struct http_x *x, void *ctx)
+bool git_is_path(struct str path)
+{
+	struct str repo, rest;
+
+	return path.n > 1 && str_cut(&repo, &rest, str_sub(path, 1, path.n), '/') &&
+		str_ends(repo, STR(".git"));
+}
+
+void git_handle(struct http_x *x, void *ctx)
 {
 	const struct git_config *cfg = ctx;
 	struct id_login who;
 	struct git_repo r = { .cfg = cfg, .store = cfg->store, .x = x };
 
-	if (log_in(&who, cfg, x) < 0)
+	if (id_basic(&who, cfg->registry, cfg->guard, x, "git") < 0)
 		return;
 	r.user = str_of(who.user);
 	route(&r, own_path(x->path, r.user));
@@ -145,7 +103,7 @@ void git_answer(struct http_x *x, struct store *s, struct str rest, uint64_t obj
 
 void git_serve(const struct git_config *cfg, struct os_stream *s)
 {
-	http_serve(s, handle, (void *)cfg);
+	http_serve(s, git_handle, (void *)cfg);
 }
 
 void git_session(const struct git_config *cfg, struct os_stream *raw)

@@ -51,6 +51,10 @@ void git_resume(const struct git_config *cfg);
 void git_session(const struct git_config *cfg, struct os_stream *raw); /* BLOCKS; closes raw */
 /* The same after TLS, for tests. */
 void git_serve(const struct git_config *cfg, struct os_stream *s); /* BLOCKS; closes s */
+/* One request, as git_serve handles it, for a service that has other paths as well; `cfg` is a struct
+ * git_config. BLOCKS */
+void git_handle(struct http_x *x, void *cfg);
+bool git_is_path(struct str path); /* "/alice.git/..." */
 /* One request for the repository of all refs, HEAD none; `rest` is what follows its path. BLOCKS */
 void git_answer(struct http_x *x, struct store *s, struct str rest, uint64_t objects_max);
 

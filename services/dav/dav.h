@@ -8,6 +8,8 @@
  *		.tls = tls };
  *	dav_session(&cfg, stream);               one connection: TLS, HTTP; closes the stream
  *
+ * /<user>.git/ is her branch as a git repository, to clone and fetch (sync/git.h).
+ *
  * What a request reads, it reads from one tree of the branch; what it writes is one commit, durable
  * before the reply leaves.
  */

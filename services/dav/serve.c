@@ -3,6 +3,7 @@
 #include "identity/basic.h"
 #include "os/log.h"
 #include "services/dav/dav_impl.h"
+#include "sync/git.h"
 
 #define HANDSHAKE_NS (10 * OS_SEC)
 
@@ -109,6 +110,13 @@ static void handle(struct http_x *x, void *ctx)
 	struct id_login who;
 	int err;
 
+	if (git_is_path(x->path)) {
+		struct git_config git = {
+			.store = r.cfg->store, .registry = r.cfg->registry, .guard = r.cfg->guard
+		};
+		git_handle(x, &git);
+		return;
+	}
 	arena_init(&r.a, REQUEST_BYTES);
 	arena_init(&r.item, ITEM_BYTES);
 	err = dav_path_parse(&r.path, &r.a, x->target);

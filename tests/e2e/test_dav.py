@@ -189,6 +189,25 @@ print("fine")
         raise Failed(said)
 
 
+def git_clones(e):
+    # Breakage: a layout that stock git, or a person who looks, can't read.
+    for service, path, text in (("calendar", "/calendars/alice/calendar/lunch.ics",
+                                 EVENT.format(uid="lunch", title="Lunch", hour=12)),
+                                ("contacts", "/contacts/alice/contacts/lunch.vcf", CARD.format(uid="l", name="Lu"))):
+        if status(e, service, "PUT", path, "--data-binary", text) not in (201, 204):
+            raise Failed("PUT")
+        with tempfile.TemporaryDirectory() as folder:
+            url = base(e, service).replace("https://", f"https://alice:{e.password()}@") + "/alice.git"
+            git = ("git", "-c", f"http.sslCAInfo={e.ca}")
+            run(*git, "clone", "-q", url, folder + "/r", env={**os.environ, "GIT_SSL_CAINFO": e.ca})
+            run("git", "-C", folder + "/r", "fsck", "--strict")
+            found = [os.path.join(d, f) for d, _, files in os.walk(folder + "/r") for f in files
+                     if f.startswith("lunch.")]
+            with open(found[0], encoding="utf-8", newline="") as f:
+                if f.read() != text:
+                    raise Failed(f"{service}: other bytes in git")
+
+
 def survives(e):
     # Breakage: 201 before the commit is on the disk.
     for n in range(5):
@@ -225,5 +244,6 @@ def one_password(e):
 
 
 if __name__ == "__main__":
-    sys.exit(main([litmus, replicas, caldav_library, browser, one_password, survives],
+    sys.exit(main([litmus, replicas, caldav_library, browser, one_password, git_clones,
+                   survives],
                   targets=("unix", "virt"), services=BOTH, shared=True))

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DISK_BYTES (24 * MIB)
+#define DISK_BYTES (12 * MIB)
 #define WRITERS    4
 #define STEPS      30
 #ifdef __SANITIZE_ADDRESS__
@@ -32,6 +32,7 @@ struct recording {
 	struct fake_disk *disk;
 	struct fake_tape tape;
 	size_t formatted; /* operations of store_format */
+	unsigned extents; /* of the index at the end */
 	struct life *life;
 	struct life_mark *marks; /* [n]: when n operations were done and the next not begun */
 	size_t cap;
@@ -75,6 +76,7 @@ static void record(struct recording *r, uint64_t seed, bool lies)
 	r->disk->ignores_flush = lies;
 	OK(store_open(&s, &r->disk->d, &life_driver));
 	OK(life_run(r->life, s));
+	r->extents = s->super.extent_count;
 	store_close(s);
 	note_mark(r);
 	r->disk->tape = NULL;
@@ -93,7 +95,8 @@ static void recording_free(struct recording *r)
 struct second {
 	struct fake_disk *cut;
 	uint64_t in, seed;        /* operations until then */
-	bool open, acked;         /* that life so far: the store was open, its edit acknowledged */
+	bool later;               /* counted only once the store is open */
+	bool open, acked;         /* that life so far: it was open, its edit acknowledged */
 	bool was_open, was_acked; /* when the power failed */
 };
 
@@ -101,7 +104,7 @@ static void second_cut(struct fake_disk *f)
 {
 	struct second *x = f->ctx;
 
-	if (x->cut || x->in-- > 0)
+	if (x->cut || (x->later && !x->open) || x->in-- > 0)
 		return;
 	x->cut = fake_disk_cut(f, &x->seed);
 	x->was_open = x->open;
@@ -200,10 +203,11 @@ static unsigned check_point(
 {
 	struct life_mark m = r->marks[point], before = m;
 	struct fake_disk *cut = fake_player_cut(p, point, how, &seed);
-	struct second x = { .seed = seed, .in = fake_random(&seed) % 12 };
+	struct second x = { .seed = seed, .later = fake_random(&seed) % 2 };
 	bool no_index = how != FAKE_KILL && fake_random(&seed) % 4 == 0;
 	if (no_index)
 		lose_index(cut);
+	x.in = fake_random(&seed) % (x.later ? 3 : 12);
 	unsigned bad = check_disk(r, cut, &m, &x, false);
 
 	if (!x.cut) {
@@ -290,15 +294,15 @@ static unsigned check_all(struct recording *r, size_t sample)
 		if (sample && n > r->formatted && n < r->tape.n && fake_random(&seed) % every)
 			continue;
 		for (unsigned how = 0; how < FAKE_CUTS && !bad; how++) {
-			if (sample && how != seed % FAKE_CUTS)
+			if (sample && n != r->formatted && how != seed % FAKE_CUTS)
 				continue;
 			bad += r->lies ? check_in_child(r, &p, n, how) : check_at(r, &p, n, how);
 			count++;
 		}
 	}
 	fake_player_free(&p);
-	fprintf(stderr, "power: seed %llu, %zu operations, %zu cuts\n", (unsigned long long)r->seed,
-		r->tape.n, count);
+	fprintf(stderr, "power: seed %llu, %zu operations, %zu cuts, %u extents\n",
+		(unsigned long long)r->seed, r->tape.n, count, r->extents);
 	return bad;
 }
 

@@ -196,7 +196,7 @@ int control_start(const struct control_config *cfg)
 	started = l->c;
 	err = os_spawn("control", listening, l);
 	if (err == 0)
-		return os_spawn("keep", control_keep, started);
+		return 0;
 	started = NULL;
 	os_listener_close(l->l);
 no_listener:

@@ -33,7 +33,6 @@ void control_milestones(struct control *c, struct http_x *x, struct str rest);
 void control_verify(struct control *c, struct http_x *x, struct str rest);
 void control_sweep(struct control *c, struct http_x *x, struct str rest);
 void control_keeping(struct control *c, struct http_x *x, struct str rest);
-void control_keep(void *control); /* a fiber: sweeps when room runs out */
 void control_snapshot(struct control *c, struct http_x *x, struct str rest);
 void control_users(struct control *c, struct http_x *x, struct str rest);
 void control_user(struct control *c, struct http_x *x, struct str rest);

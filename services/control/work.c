@@ -4,12 +4,10 @@
  * not hold it up in the middle of the store; the request's fiber tells how far it is.
  */
 #include "os/log.h"
-#include "os/main.h"
 #include "services/control/control_impl.h"
 #include "store/keep.h"
 
 #define TELL_NS        (500 * OS_MS)
-#define KEEP_NS        (30 * OS_SEC)
 #define DAYS_MAX       36500
 #define MISMATCHES_MAX 100 /* told one by one; all are counted */
 
@@ -185,28 +183,6 @@ void control_sweep(struct control *c, struct http_x *x, struct str rest)
 {
 	(void)rest;
 	work(c, x, sweep, swept);
-}
-
-/* ---- by itself, when room runs out ---- */
-void control_keep(void *arg)
-{
-	struct control *c = arg;
-
-	while (!os_stopping()) {
-		struct store_sweep w = { 0 };
-		int err;
-
-		os_sleep(os_after(KEEP_NS));
-		if (os_stopping() || c->working || !store_sweep_wanted(c->cfg.store))
-			continue;
-		c->working = true;
-		err = store_sweep(c->cfg.store, &w);
-		c->working = false;
-		os_log(err < 0 ? OS_WARN : OS_INFO,
-			"svc=control event=sweep result=%d freed=%llu moved=%llu why=\"%s\"", err,
-			(unsigned long long)w.freed_bytes, (unsigned long long)w.moved_bytes,
-			err < 0 ? err_text(err) : "room was running out");
-	}
 }
 
 /* ---- how much history is kept ---- */

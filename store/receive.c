@@ -4,20 +4,6 @@
 #define REST_BYTES  (256 * 1024)
 #define PIECE_BYTES (16 * 1024)
 
-int oids_push(struct store_oid **p, size_t *n, size_t *cap, const struct store_oid *id)
-{
-	if (*n == *cap) {
-		size_t more = *cap ? *cap * 2 : 16;
-		struct store_oid *q = realloc(*p, more * sizeof(*q));
-		if (!q)
-			return err_set(ERR_NOMEM, "out of memory");
-		*p = q;
-		*cap = more;
-	}
-	(*p)[(*n)++] = *id;
-	return 0;
-}
-
 void receive_rest(struct store_receive *r, size_t bytes)
 {
 	r->unrested += bytes;
@@ -253,7 +239,7 @@ static int note_outside(struct store_receive *r, const struct store_oid *base)
 	bool fresh;
 	int err = idset_add(&fresh, &r->outside, idset_of(base));
 
-	return err < 0 || !fresh ? err : oids_push(&r->bases, &r->base_n, &r->base_cap, base);
+	return err < 0 || !fresh ? err : oids_add(&r->bases, base);
 }
 
 enum found { BASE_THERE, BASE_LATER, BASE_NEVER };
@@ -545,8 +531,8 @@ void store_receive_end(struct store_receive *r)
 	unpack_free(r->unpack);
 	recs_free(&r->recs);
 	idset_free(&r->outside);
-	free(r->bases);
-	free(r->roots);
+	free(r->bases.p);
+	free(r->roots.p);
 	store_user_del(r->s);
 	free(r);
 }
@@ -559,8 +545,8 @@ int receive_each(struct store *s, receive_each_fn *fn, void *ctx)
 		for (uint32_t i = 0; i < r->recs.n && err >= 0; i++)
 			if (recs_get(&r->recs, i)->flags & REC_KNOWN)
 				err = fn(ctx, &recs_get(&r->recs, i)->id, false);
-		for (size_t i = 0; i < r->root_n && err >= 0; i++)
-			err = fn(ctx, &r->roots[i], true);
+		for (size_t i = 0; i < r->roots.n && err >= 0; i++)
+			err = fn(ctx, &r->roots.p[i], true);
 	}
 	return err;
 }

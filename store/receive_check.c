@@ -28,8 +28,7 @@ struct check {
 	struct store_receive *r;
 	struct store *s;
 	struct known known;
-	struct store_oid *todo, *fresh, *parents; /* commits: to look at, of the pack, not of it */
-	size_t todo_n, todo_cap, fresh_n, fresh_cap, parent_n, parent_cap;
+	struct oids todo, fresh, parents; /* commits: to look at, of the pack, not of it */
 	struct unproven *unproven;
 	size_t unproven_n, unproven_cap;
 	struct walk_commit commit, parent; /* at hand */
@@ -74,7 +73,7 @@ static int visit_commit(
 	if (!*fresh)
 		return 0;
 	rec->flags |= REC_SEEN;
-	return oids_push(&c->todo, &c->todo_n, &c->todo_cap, id);
+	return oids_add(&c->todo, id);
 }
 
 /* Those of the pack, parents first: what stands in a parent is proven before it proves anything. */
@@ -84,9 +83,9 @@ static int find_commits(struct check *c, const struct store_oid *tip)
 	int err = visit_commit(&deeper, c, tip, tip);
 
 	if (err >= 0 && !deeper)
-		err = oids_push(&c->parents, &c->parent_n, &c->parent_cap, tip);
-	while (c->todo_n > 0 && err >= 0) {
-		struct store_oid id = c->todo[c->todo_n - 1];
+		err = oids_add(&c->parents, tip);
+	while (c->todo.n > 0 && err >= 0) {
+		struct store_oid id = c->todo.p[c->todo.n - 1];
 		struct walk_commit w;
 
 		deeper = false;
@@ -96,27 +95,27 @@ static int find_commits(struct check *c, const struct store_oid *tip)
 		receive_rest(c->r, 256);
 		if (err < 0 || deeper)
 			continue;
-		c->todo_n--;
-		err = oids_push(&c->fresh, &c->fresh_n, &c->fresh_cap, &id);
+		c->todo.n--;
+		err = oids_add(&c->fresh, &id);
 		for (size_t i = 0; err >= 0 && i < w.parent_count; i++)
 			if (!recs_find(&c->r->recs, &w.parents[i]))
-				err = oids_push(
-					&c->parents, &c->parent_n, &c->parent_cap, &w.parents[i]);
+				err = oids_add(&c->parents, &w.parents[i]);
 	}
 	return err;
 }
 
 static int check_parents(struct check *c, const struct store_oid *tip)
 {
-	bool *found = calloc(c->parent_n ? c->parent_n : 1, sizeof(*found));
+	bool *found = calloc(c->parents.n ? c->parents.n : 1, sizeof(*found));
 	int err;
 
 	if (!found)
 		return err_set(ERR_NOMEM, "out of memory");
-	err = store_reached(found, c->s, c->known.tips, c->known.tip_n, c->parents, c->parent_n);
-	for (size_t i = 0; i < c->parent_n && err >= 0; i++)
+	err = store_reached(
+		found, c->s, c->known.tips.p, c->known.tips.n, c->parents.p, c->parents.n);
+	for (size_t i = 0; i < c->parents.n && err >= 0; i++)
 		if (!found[i])
-			err = lacking("the history of", tip, &c->parents[i]);
+			err = lacking("the history of", tip, &c->parents.p[i]);
 	free(found);
 	return err;
 }
@@ -330,7 +329,7 @@ static int find_beside(struct check *c)
 	c->beside_n = 0;
 	for (size_t k = 0; k < w->parent_count && k < BESIDE - 1 && err >= 0; k++)
 		err = put_beside(c, &w->parents[k]);
-	return err < 0 || c->parent_n == 0 ? err : put_beside(c, &c->parents[0]);
+	return err < 0 || c->parents.n == 0 ? err : put_beside(c, &c->parents.p[0]);
 }
 
 /* The commit's tree is not of the pack. */
@@ -377,14 +376,13 @@ static int check_tree(struct check *c, const struct store_oid *commit)
 /* ---- what is not in the pack ---- */
 struct layer { /* of folders, each once */
 	struct idset set;
-	struct store_oid *p;
-	size_t n, cap;
+	struct oids list;
 };
 
 static void layer_free(struct layer *y)
 {
 	idset_free(&y->set);
-	free(y->p);
+	free(y->list.p);
 }
 
 static int add_folders(struct layer *next, struct check *c, const struct store_oid *tree)
@@ -403,7 +401,7 @@ static int add_folders(struct layer *next, struct check *c, const struct store_o
 		if (mode_folder(t.mode))
 			err = idset_add(&fresh, &next->set, idset_of(&id));
 		if (err >= 0 && fresh)
-			err = oids_push(&next->p, &next->n, &next->cap, &id);
+			err = oids_add(&next->list, &id);
 		if (err < 0)
 			break;
 	}
@@ -417,14 +415,14 @@ static int fits(struct check *c, const struct unproven *u)
 {
 	struct layer now = { 0 }, next;
 	unsigned depth = u->depth;
-	int err = oids_push(&now.p, &now.n, &now.cap, &u->id);
+	int err = oids_add(&now.list, &u->id);
 
-	for (; now.n > 0 && err >= 0; depth++) {
+	for (; now.list.n > 0 && err >= 0; depth++) {
 		next = (struct layer){ 0 };
 		if (depth >= STORE_DEPTH_MAX)
 			err = too_deep();
-		for (size_t i = 0; i < now.n && err >= 0; i++)
-			err = add_folders(&next, c, &now.p[i]);
+		for (size_t i = 0; i < now.list.n && err >= 0; i++)
+			err = add_folders(&next, c, &now.list.p[i]);
 		layer_free(&now);
 		now = next;
 	}
@@ -449,13 +447,13 @@ static int judge(struct check *c, const struct unproven *u, bool found)
 
 static int check_unproven(struct check *c)
 {
-	size_t n = c->unproven_n + c->r->base_n;
+	size_t n = c->unproven_n + c->r->bases.n;
 	bool *found = calloc(n ? n : 1, sizeof(*found));
 	struct store_oid *ids = malloc((n ? n : 1) * sizeof(*ids));
 	int err = found && ids ? 0 : err_set(ERR_NOMEM, "out of memory");
 
 	for (size_t i = 0; i < n && err >= 0; i++)
-		ids[i] = i < c->unproven_n ? c->unproven[i].id : c->r->bases[i - c->unproven_n];
+		ids[i] = i < c->unproven_n ? c->unproven[i].id : c->r->bases.p[i - c->unproven_n];
 	for (size_t i = c->unproven_n; i < n && err >= 0; i++) {
 		struct rec *rec = recs_find(&c->r->recs, &ids[i]); /* it came later, of itself */
 		if (rec && !(rec->flags & REC_OUTSIDE))
@@ -485,8 +483,8 @@ static int check_all(struct check *c, const struct store_oid *tip)
 	err = find_commits(c, tip);
 	if (err >= 0)
 		err = check_parents(c, tip);
-	for (size_t i = 0; i < c->fresh_n && err >= 0; i++)
-		err = check_tree(c, &c->fresh[i]);
+	for (size_t i = 0; i < c->fresh.n && err >= 0; i++)
+		err = check_tree(c, &c->fresh.p[i]);
 	return err < 0 ? err : check_unproven(c);
 }
 
@@ -507,9 +505,9 @@ int store_receive_check(struct store_receive *r, const struct store_oid *tip,
 	if (err >= 0)
 		err = check_all(c, tip);
 	known_end(&c->known);
-	free(c->todo);
-	free(c->fresh);
-	free(c->parents);
+	free(c->todo.p);
+	free(c->fresh.p);
+	free(c->parents.p);
 	free(c->unproven);
 	free(c);
 	return err;

@@ -94,18 +94,15 @@ struct store_receive {
 	size_t waiting_bytes;
 
 	struct idset outside; /* bases used that are not of the pack, and as a list */
-	struct store_oid *bases;
-	size_t base_n, base_cap;
+	struct oids bases;
 	int doubt_err; /* the first thing wrong with what was made from one of them, */
 	char doubt[256];
 	bool lost; /* a delta of it was given up */
 	struct store_oid lost_base;
-	struct store_oid *roots; /* commits that receive_check relied on */
-	size_t root_n, root_cap;
+	struct oids roots; /* commits that receive_check relied on */
 	bool finished;
 	int err; /* sticky */
 };
-MUST_CHECK int oids_push(struct store_oid **p, size_t *n, size_t *cap, const struct store_oid *id);
 /* Lets others run now and then. BLOCKS. */
 void receive_rest(struct store_receive *r, size_t bytes);
 MUST_CHECK int no_base(const struct store_oid *base);
@@ -124,13 +121,12 @@ MUST_CHECK int object_sound(int type, struct str bytes, const struct store_oid *
 /* Refs whose name is `prefix` or begins with it and a slash; what they reach is the sender's. */
 struct known {
 	struct store_receive *r;
-	struct store_oid *tips;
-	size_t tip_n, tip_cap;
+	struct oids tips;
 	struct idset near; /* objects met in the sender's own trees so far */
 	/* The walk over everything: */
 	struct idset seen;
-	struct store_oid *commits, *trees;
-	size_t commit_at, commit_n, commit_cap, tree_n, tree_cap;
+	struct oids commits, trees;
+	size_t commit_at;
 };
 MUST_CHECK int known_begin(
 	struct known *k, struct store_receive *r, const struct str *prefixes, size_t prefix_count);

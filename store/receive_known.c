@@ -19,7 +19,7 @@ static int add_tip(void *ctx, struct str ref, const struct store_oid *id)
 
 	if (ref.n > t->prefix.n && ref.p[t->prefix.n] != '/')
 		return 0;
-	return oids_push(&k->tips, &k->tip_n, &k->tip_cap, id);
+	return oids_add(&k->tips, id);
 }
 
 int known_begin(
@@ -30,15 +30,14 @@ int known_begin(
 	*k = (struct known){ .r = r };
 	for (size_t i = 0; i < prefix_count && err >= 0; i++)
 		err = store_ref_list(r->s, prefixes[i], add_tip, &(struct tips){ k, prefixes[i] });
-	for (size_t i = 0; i < k->tip_n && err >= 0; i++)
-		err = oids_push(&r->roots, &r->root_n, &r->root_cap, &k->tips[i]);
+	for (size_t i = 0; i < k->tips.n && err >= 0; i++)
+		err = oids_add(&r->roots, &k->tips.p[i]);
 	return err;
 }
 
 int known_near(struct known *k, const struct store_oid *id)
 {
-	bool fresh;
-	return idset_add(&fresh, &k->near, idset_of(id));
+	return set_add(&k->near, id);
 }
 
 /* ---- the walk ---- */
@@ -58,8 +57,7 @@ static void meet(struct known *k, struct sought *w, const struct store_oid *id)
 }
 
 /* Once each. */
-static int visit(struct known *k, struct sought *w, struct store_oid **list, size_t *n, size_t *cap,
-	const struct store_oid *id)
+static int visit(struct known *k, struct sought *w, struct oids *list, const struct store_oid *id)
 {
 	bool fresh;
 	int err = idset_add(&fresh, &k->seen, idset_of(id));
@@ -71,7 +69,7 @@ static int visit(struct known *k, struct sought *w, struct store_oid **list, siz
 			"your repository is too large to look through for what "
 			"this push lacks: push it whole (git push --no-thin)");
 	meet(k, w, id);
-	return oids_push(list, n, cap, id);
+	return oids_add(list, id);
 }
 
 static int walk_tree(struct known *k, struct sought *w, const struct store_oid *id)
@@ -87,7 +85,7 @@ static int walk_tree(struct known *k, struct sought *w, const struct store_oid *
 		struct store_oid below;
 		memcpy(below.b, t.id, sizeof(below.b));
 		if (mode_folder(t.mode))
-			err = visit(k, w, &k->trees, &k->tree_n, &k->tree_cap, &below);
+			err = visit(k, w, &k->trees, &below);
 		else
 			meet(k, w, &below);
 		if (err < 0)
@@ -104,20 +102,20 @@ static int walk_commit(struct known *k, struct sought *w, const struct store_oid
 	int err = walk_commit_get(&c, k->r->s, id);
 
 	if (err >= 0)
-		err = visit(k, w, &k->trees, &k->tree_n, &k->tree_cap, &c.tree);
+		err = visit(k, w, &k->trees, &c.tree);
 	for (size_t i = 0; err >= 0 && i < c.parent_count; i++)
-		err = visit(k, w, &k->commits, &k->commit_n, &k->commit_cap, &c.parents[i]);
+		err = visit(k, w, &k->commits, &c.parents[i]);
 	receive_rest(k->r, 256);
 	return err;
 }
 
 static void walk_end(struct known *k)
 {
-	free(k->commits);
-	free(k->trees);
+	free(k->commits.p);
+	free(k->trees.p);
 	idset_free(&k->seen);
-	k->commits = k->trees = NULL;
-	k->commit_at = k->commit_n = k->commit_cap = k->tree_n = k->tree_cap = 0;
+	k->commits = k->trees = (struct oids){ 0 };
+	k->commit_at = 0;
 }
 
 static int walk(struct known *k, struct sought *w)
@@ -125,14 +123,14 @@ static int walk(struct known *k, struct sought *w)
 	struct store_oid id;
 	int err = 0;
 
-	for (size_t i = 0; i < k->tip_n && err >= 0; i++)
-		err = visit(k, w, &k->commits, &k->commit_n, &k->commit_cap, &k->tips[i]);
+	for (size_t i = 0; i < k->tips.n && err >= 0; i++)
+		err = visit(k, w, &k->commits, &k->tips.p[i]);
 	while (w->left > 0 && err >= 0) {
-		if (k->tree_n > 0) {
-			id = k->trees[--k->tree_n];
+		if (k->trees.n > 0) {
+			id = k->trees.p[--k->trees.n];
 			err = walk_tree(k, w, &id);
-		} else if (k->commit_at < k->commit_n) {
-			id = k->commits[k->commit_at++];
+		} else if (k->commit_at < k->commits.n) {
+			id = k->commits.p[k->commit_at++];
 			err = walk_commit(k, w, &id);
 		} else {
 			break;
@@ -149,20 +147,20 @@ int known_find(bool *found, struct known *k, const struct store_oid *ids, size_t
 
 	for (size_t i = 0; i < n && err >= 0; i++) {
 		bool fresh = false;
-		if (!idset_has(&k->near, idset_of(&ids[i])))
+		if (!set_has(&k->near, &ids[i]))
 			err = idset_add(&fresh, &w.ids, idset_of(&ids[i]));
 		w.left += fresh;
 	}
 	if (err >= 0)
 		err = walk(k, &w);
 	for (size_t i = 0; i < n; i++)
-		found[i] = idset_has(&k->near, idset_of(&ids[i]));
+		found[i] = set_has(&k->near, &ids[i]);
 	idset_free(&w.ids);
 	return err;
 }
 
 void known_end(struct known *k)
 {
-	free(k->tips);
+	free(k->tips.p);
 	idset_free(&k->near);
 }

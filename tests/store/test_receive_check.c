@@ -294,6 +294,65 @@ STORE_TEST(receive_check, deep_and_wide)
 	buf_free(&b);
 }
 
+/* ---- while the store is swept ---- */
+static void sweep(struct store *s)
+{
+	struct store_sweep w = { 0 };
+	OK(store_sweep(s, &w));
+}
+
+STORE_TEST(receive_check, a_sweep_at_any_time)
+{
+	static char bytes[300000];
+	struct store_receive *r;
+	struct str mine = ME;
+	struct store_oid id, tip;
+	struct packer p;
+	struct world w;
+	struct arena a;
+	struct buf b;
+
+	make_world(&w, s);
+	arena_init(&a, MIB);
+	buf_init(&b, NULL);
+	pack_begin(&p, 42);
+	for (unsigned i = 0; i < 40; i++) { /* some small, some in frames, over several units */
+		char name[4];
+		noise(bytes, sizeof(bytes), i);
+		id = put_object(&p, OBJ_BLOB, str_n(bytes, i % 2 ? sizeof(bytes) : 30000));
+		snprintf(name, sizeof(name), "%03u", i);
+		add_entry(&b, "100644", name, &id);
+	}
+	tip = put_commit(&p, &b, &w.mine);
+	pack_end(&p);
+	for (int keep = 0; keep < 2;
+		keep++) { /* what goes nowhere is garbage, then it comes again */
+		OK(store_receive_begin(&r, s, &limits_test));
+		for (size_t at = 0, n = 0; at < p.b.n; at += 50000, n++) {
+			OK(store_receive_write(r, str_sub(buf_str(&p.b), at, at + 50000)));
+			if (n % 20 == 19)
+				sweep(s);
+		}
+		sweep(s);
+		OK(store_receive_finish(r));
+		sweep(s);
+		OK(store_receive_check(r, &tip, &mine, 1));
+		sweep(s);
+		if (keep)
+			OK(store_ref_update(s,
+				&(struct store_ref_move){ STR("refs/devices/x/b"), NULL, &tip }, 1,
+				&why_test, OS_FOREVER));
+		store_receive_end(r);
+		OK(put_text(s, ELSE, STR("other"), num(&a, "%1$u", (unsigned)keep)));
+		sweep(s);
+		cr_expect_eq(verify_count(s, NULL), 0);
+		cr_expect_eq(store_commit_get(&(struct store_commit){ 0 }, &a, s, &tip) == 0, keep);
+	}
+	buf_free(&p.b);
+	buf_free(&b);
+	arena_free(&a);
+}
+
 /* ---- together ---- */
 static struct store *crowd_store;
 static int crowd_errs;

@@ -68,10 +68,15 @@ static int advertise_v0(struct buf *b, struct git_repo *r, const struct git_refs
 	if (v->tip)
 		pkt_line(b, "%s HEAD%c%s symref=HEAD:%.*s\n", store_oid_hex(hex, &v->tip->id), 0,
 			capabilities, STR_ARG(v->head));
-	else
+	else if (v->n == 0)
 		pkt_line(b, "%s capabilities^{}%c%s\n", none, 0, capabilities);
-	for (size_t i = 0; i < v->n; i++)
-		pkt_line(b, "%s %.*s\n", store_oid_hex(hex, &v->p[i].id), STR_ARG(v->p[i].name));
+	for (size_t i = 0; i < v->n; i++) {
+		store_oid_hex(hex, &v->p[i].id);
+		if (i == 0 && !v->tip)
+			pkt_line(b, "%s %.*s%c%s\n", hex, STR_ARG(v->p[i].name), 0, capabilities);
+		else
+			pkt_line(b, "%s %.*s\n", hex, STR_ARG(v->p[i].name));
+	}
 	err = advertise_ends(b, r, v);
 	buf_addz(b, "0000");
 	return err;

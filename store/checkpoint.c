@@ -11,7 +11,8 @@
 bool checkpoint_wants(enum kv_table t, struct str key)
 {
 	if (t == KV_SYS) /* units, and where the index stands; which rows are derived */
-		return key.p[0] != 'u' && !str_eq(key, STR("mpos")) && !str_eq(key, STR("mdriver"));
+		return key.p[0] != 'u' && !str_eq(key, KV_LAST) && !str_eq(key, KEY_GARBAGE) &&
+			!str_eq(key, STR("mdriver"));
 	return t == KV_LOCAL;
 }
 

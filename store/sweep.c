@@ -129,31 +129,41 @@ static int forget_one(void *ctx, struct str key, struct str value)
 	return err < 0 || !f->w->s->closing ? err : err_set(ERR_CLOSED, "store: closing");
 }
 
+/* Durably: from the first entry forgotten to the last, what is dead is not whole. */
+static int note_garbage(struct store *s, bool there)
+{
+	struct changes c = { 0 };
+	int err = store_turn(s, OS_FOREVER);
+
+	if (err < 0)
+		return err;
+	err = group_flush(s);
+	if (err >= 0)
+		err = there ? changes_put(&c, KV_SYS, KEY_GARBAGE, STR_NONE)
+			    : changes_del(&c, KV_SYS, KEY_GARBAGE);
+	kv_apply(s->kv, &c);
+	if (err >= 0)
+		err = index_forward(s);
+	store_turn_end(s);
+	return err;
+}
+
 /* Nothing in the index names them any more, durably so. */
 static int forget_dead(struct sweep *w)
 {
 	struct forget f = { .w = w, .t = KV_OBJ };
 	struct store *s = w->s;
-	int err = kv_scan(s->kv, KV_OBJ, STR_NONE, STR_NONE, forget_one, &f);
+	int err = note_garbage(s, true);
 
+	if (err >= 0)
+		err = kv_scan(s->kv, KV_OBJ, STR_NONE, STR_NONE, forget_one, &f);
 	f.t = KV_FRAME;
 	if (err >= 0)
 		err = kv_scan(s->kv, KV_FRAME, STR_NONE, STR_NONE, forget_one, &f);
 	if (err >= 0)
 		err = forget_some(&f);
 	changes_free(&f.out);
-	if (err >= 0)
-		err = store_turn(s, OS_FOREVER);
-	if (err < 0)
-		return err;
-	err = group_flush(s);
-	if (err >= 0)
-		err = changes_del(&f.out, KV_SYS, KEY_GARBAGE);
-	kv_apply(s->kv, &f.out);
-	if (err >= 0)
-		err = index_forward(s);
-	store_turn_end(s);
-	return err;
+	return err < 0 ? err : note_garbage(s, false);
 }
 
 /* ---- one unit ---- */

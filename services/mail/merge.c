@@ -230,6 +230,7 @@ static void merge_free(struct merge *m)
 	free(m->fixes);
 	free(m->doubts);
 	free(m->clashes);
+	free(m->twins);
 	free(m);
 }
 

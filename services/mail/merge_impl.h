@@ -8,6 +8,7 @@
  *	merge_tree.c    files of three trees, descending only where all three differ
  *	merge_line.c    lines of leaves
  *	merge_stray.c   messages that one side moved and the other changed or moved as well
+ *	merge_clash.c   two messages under one identity
  * Everything is decided by keys, names and ids, never by which side is "ours", so that both
  * endpoints come to the same tree.
  */
@@ -90,10 +91,11 @@ struct merge_stray {
 	struct mail_line line[SIDES]; /* keywords in the arena */
 	bool has[SIDES];
 };
-/* A line to be set in the result. */
+/* A line to be set in the result, or to be taken out. */
 struct merge_fix {
 	uint32_t lane, seq;
 	size_t node;
+	bool drop;
 	struct mail_line line; /* keywords in the arena */
 };
 /* Without a base: on `side` alone, though the other side has known it. */
@@ -133,6 +135,8 @@ struct merge {
 	size_t doubt_count, doubt_cap;
 	struct merge_clash *clashes;
 	size_t clash_count, clash_cap;
+	struct merge_clash *twins; /* places of identities that may be given to two messages */
+	size_t twin_count, twin_cap;
 	struct merge_fix *fixes;
 	size_t fix_count, fix_cap;
 	struct buf *notes;
@@ -206,7 +210,7 @@ MUST_CHECK int mail_merge_both_dropped(struct merge *m, const struct merge_trio 
 /* The line of a message on one side, in a mailbox; ERR_NOENT. Keywords in the arena. */
 MUST_CHECK int mail_merge_find_line(struct mail_line *out, struct merge *m,
 	const struct merge_node *n, enum merge_side s, uint32_t lane, uint32_t seq);
-/* A line of the result is to be this. All at once at the end, leaf by leaf. */
+/* A line of the result is to be this; NULL: to go. All at once at the end, leaf by leaf. */
 MUST_CHECK int mail_merge_fix(
 	struct merge *m, size_t node, uint32_t lane, uint32_t seq, const struct mail_line *line);
 MUST_CHECK int mail_merge_fixes(struct merge *m);
@@ -214,6 +218,16 @@ MUST_CHECK int mail_merge_fixes(struct merge *m);
 /* ---- what crosses mailboxes ---- */
 MUST_CHECK int mail_merge_strays(struct merge *m);
 MUST_CHECK int mail_merge_doubts(struct merge *m);
+MUST_CHECK int mail_merge_twin(struct merge *m, const struct merge_clash *place);
 MUST_CHECK int mail_merge_clashes(struct merge *m);
+/* The blob of a message on one side; `path` below .m. ERR_NOENT. */
+MUST_CHECK int mail_merge_find(struct store_oid *out, struct merge *m, const struct merge_node *n,
+	enum merge_side s, struct str path);
+/* Its path in the result, in m->path. */
+MUST_CHECK int mail_merge_message(
+	struct str *out, struct merge *m, size_t node, uint32_t lane, uint32_t seq);
+/* Puts it there, with its line. */
+MUST_CHECK int mail_merge_enter(struct merge *m, size_t node, uint32_t lane, uint32_t seq,
+	const struct store_oid *blob, const struct mail_line *line);
 
 #endif

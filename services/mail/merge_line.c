@@ -274,8 +274,9 @@ int mail_merge_fix(
 	if (err < 0)
 		return err;
 	struct merge_fix *f = &m->fixes[m->fix_count++];
-	*f = (struct merge_fix){ .lane = lane, .seq = seq, .node = node };
-	f->line = *line;
+	*f = (struct merge_fix){ .lane = lane, .seq = seq, .node = node, .drop = line == NULL };
+	if (line != NULL)
+		f->line = *line;
 	f->line.seq = seq;
 	return 0;
 }
@@ -287,7 +288,9 @@ static int fix_cmp(const void *a, const void *b)
 		return x->node < y->node ? -1 : 1;
 	if (x->lane != y->lane)
 		return x->lane < y->lane ? -1 : 1;
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	return (int)x->drop - (int)y->drop;
 }
 
 /* The fixes of one leaf. */
@@ -310,7 +313,9 @@ static int fix_leaf(struct merge *m, const struct merge_fix *f, size_t n)
 	else if (err != ERR_NOENT && err != ERR_LIMIT && err != ERR_BAD)
 		return err;
 	for (size_t i = 0; i < n; i++) {
-		struct mail_line *to = mail_leaf_add(&m->merged, f[i].seq);
+		if (f[i].drop)
+			mail_leaf_remove(&m->merged, f[i].seq);
+		struct mail_line *to = f[i].drop ? NULL : mail_leaf_add(&m->merged, f[i].seq);
 		if (to != NULL)
 			*to = f[i].line;
 	}

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What crosses mailboxes: a message that one side moved takes along what the other did to its line
- * meanwhile; without a base, whether a message that one side lacks was expunged there; and two
- * different messages under one identity.
+ * meanwhile; and, without a base, whether a message that one side lacks was expunged there.
  */
 #include "services/mail/merge_impl.h"
 
 #define PLACES_MAX 16
 
-static int find_message(struct store_oid *out, struct merge *m, const struct merge_node *n,
+int mail_merge_find(struct store_oid *out, struct merge *m, const struct merge_node *n,
 	enum merge_side s, struct str path)
 {
 	struct merge_trio x = mail_merge_below(m, n, true);
@@ -86,8 +85,8 @@ static int find_places(struct group *g, struct merge *m, const struct gains *gai
 	for (enum merge_side s = OURS; err == 0 && s < SIDES; s++)
 		for (size_t i = 0; err == 0 && i < gains->n[s]; i++) {
 			const struct merge_node *n = &m->nodes[gains->v[s][i]];
-			err = find_message(&id, m, n, s, str_of(room));
-			if (err == 0 && find_message(&id, m, n, BASE, str_of(room)) < 0)
+			err = mail_merge_find(&id, m, n, s, str_of(room));
+			if (err == 0 && mail_merge_find(&id, m, n, BASE, str_of(room)) < 0)
 				err = add_place(g, m, gains->v[s][i], s);
 			if (err == ERR_NOENT)
 				err = 0;
@@ -193,7 +192,7 @@ int mail_merge_strays(struct merge *m)
 }
 
 /* ---- messages in the result ---- */
-static int message_path(struct str *out, struct merge *m, size_t node, uint32_t lane, uint32_t seq)
+int mail_merge_message(struct str *out, struct merge *m, size_t node, uint32_t lane, uint32_t seq)
 {
 	m->path.n = 0;
 	buf_fmt(&m->path, "%.*s/.m/", STR_ARG(m->nodes[node].path));
@@ -202,12 +201,12 @@ static int message_path(struct str *out, struct merge *m, size_t node, uint32_t 
 	return m->path.err;
 }
 
-static int put_message(struct merge *m, size_t node, uint32_t lane, uint32_t seq,
+int mail_merge_enter(struct merge *m, size_t node, uint32_t lane, uint32_t seq,
 	const struct store_oid *blob, const struct mail_line *line)
 {
 	struct store_entry e = { *blob, STORE_BLOB };
 	struct str path;
-	int err = message_path(&path, m, node, lane, seq);
+	int err = mail_merge_message(&path, m, node, lane, seq);
 	if (err == 0)
 		err = mail_merge_put(m, path, &e);
 	return err < 0 ? err : mail_merge_fix(m, node, lane, seq, line);
@@ -230,15 +229,16 @@ static int keep(struct merge *m, const struct merge_doubt *d)
 	struct mail_line line = { 0 };
 	struct store_oid id;
 	struct str path;
-	int err = message_path(&path, m, d->node, d->lane, d->seq);
+	int err = mail_merge_message(&path, m, d->node, d->lane, d->seq);
 	if (err == 0)
-		err = find_message(&id, m, n, d->side, str_sub(path, n->path.n + 4, path.n));
+		err = mail_merge_find(&id, m, n, d->side, str_sub(path, n->path.n + 4, path.n));
 	if (err < 0)
 		return err == ERR_NOENT ? 0 : err;
 	err = mail_merge_find_line(&line, m, n, d->side, d->lane, d->seq);
-	if (err < 0 && err != ERR_NOENT)
-		return err;
-	return put_message(m, d->node, d->lane, d->seq, &id, &line);
+	if (err == 0 || err == ERR_NOENT)
+		err = mail_merge_twin(
+			m, &(struct merge_clash){ d->lane, d->seq, d->node, d->side, id });
+	return err < 0 ? err : mail_merge_enter(m, d->node, d->lane, d->seq, &id, &line);
 }
 
 /* Each side has it in another place: moved, but nobody knows by whom, so it stays in both. */
@@ -249,7 +249,7 @@ static int solve(struct merge *m, const struct merge_doubt *d, bool moved)
 		return keep(m, d);
 	if (d->side == THEIRS)
 		return 0;
-	int err = message_path(&path, m, d->node, d->lane, d->seq);
+	int err = mail_merge_message(&path, m, d->node, d->lane, d->seq);
 	return err < 0 ? err : mail_merge_del(m, path);
 }
 
@@ -266,65 +266,6 @@ int mail_merge_doubts(struct merge *m)
 			on[d[n].side] = true;
 		for (size_t k = 0; err == 0 && k < n; k++)
 			err = solve(m, &d[k], on[OURS] && on[THEIRS]);
-	}
-	return err;
-}
-
-/* ---- clashes ---- */
-/* An identity made of the bytes' own id: whoever merges comes to the same. */
-static int free_identity(
-	uint32_t *lane, uint32_t *seq, struct merge *m, const struct merge_clash *c)
-{
-	struct store_entry e;
-	struct str path;
-	*lane = mail_get32((const char *)c->blob.b);
-	*seq = mail_get32((const char *)c->blob.b + 4) & 0x7fffffff;
-	*lane += *lane == 0;
-	for (;;) {
-		*seq += 1;
-		int err = message_path(&path, m, c->node, *lane, *seq);
-		if (err == 0)
-			err = store_edit_find(&e, m->e, path);
-		if (err == ERR_NOENT || (err == 0 && store_oid_eq(&e.oid, &c->blob)))
-			return 0;
-		if (err < 0)
-			return err;
-	}
-}
-
-static int raise_lane(struct merge *m, uint32_t lane, uint32_t seq)
-{
-	struct str text;
-	int err = store_edit_bytes(&text, &m->arena, m->e, STR(".lanes"), 64 * 1024);
-	if (err < 0)
-		return err == ERR_NOENT || err == ERR_LIMIT || err == ERR_BAD ? 0 : err;
-	m->text.n = 0;
-	mail_lanes_raise(&m->text, text, lane, seq);
-	return m->text.err < 0 ? m->text.err : mail_merge_text(m, STR(".lanes"), buf_str(&m->text));
-}
-
-int mail_merge_clashes(struct merge *m)
-{
-	int err = 0;
-	for (size_t i = 0; err == 0 && i < m->clash_count; i++) {
-		const struct merge_clash *c = &m->clashes[i];
-		const struct merge_node *n = &m->nodes[c->node];
-		struct mail_line line = { 0 };
-		uint32_t lane, seq;
-		err = mail_merge_find_line(&line, m, n, c->side, c->lane, c->seq);
-		if (err == ERR_NOENT)
-			err = 0;
-		if (err == 0)
-			err = free_identity(&lane, &seq, m, c);
-		if (err == 0)
-			err = put_message(m, c->node, lane, seq, &c->blob, &line);
-		if (err == 0)
-			err = raise_lane(m, lane, seq);
-		if (err == 0)
-			mail_merge_note(m,
-				"%.*s: two messages were numbered %08x.%08x: one is now "
-				"%08x.%08x",
-				STR_ARG(n->path), c->lane, c->seq, lane, seq);
 	}
 	return err;
 }

@@ -248,6 +248,28 @@ MERGE_TEST(64, one_identity_twice)
 	}
 }
 
+/* ... also when the older one was filed elsewhere meanwhile. */
+MERGE_TEST(64, one_identity_in_two_mailboxes)
+{
+	static const char *const base[16] = { ".lanes", "", INBOX(A1), BOX("Work", A2, "Work") };
+	static const char *const ours[16] = { ".lanes", "00000010 00000001\n", INBOX(A1),
+		BOX("Work", A2, "Work"), M("INBOX", "1"), "one", F("INBOX"), "00000001 10 20 S\n" };
+	static const char *const theirs[16] = { ".lanes", "00000010 00000002\n", INBOX(A1),
+		BOX("Work", A2, "Work"), M("Work", "1"), "two", F("Work"), "00000001 30 40 F\n" };
+	struct store_oid b = rig_tree(v, base), o = rig_tree(v, ours), t = rig_tree(v, theirs);
+	static struct mt read;
+	for (int i = 0; i < 2; i++) {
+		struct store_oid m = merge(v, i ? &b : NULL, &o, &t);
+		struct store_oid back = merge(v, i ? &b : NULL, &t, &o);
+		cr_expect(store_oid_eq(&m, &back));
+		cr_expect_null(mt_read(&read, v->s, &m), "%s", mt_read(&read, v->s, &m));
+		cr_assert_eq(read.msg_n, 2);
+		cr_expect(memcmp(read.msg[0].blob, read.msg[1].blob, 20));
+		cr_expect_neq(read.msg[0].lane, read.msg[1].lane);
+		cr_expect(strcmp(read.msg[0].box, read.msg[1].box));
+	}
+}
+
 /* ---- large mailboxes ---- */
 static const struct store_why why = { STR("t"), STR("t@example.org"), STR("t"), 1 };
 

@@ -16,10 +16,9 @@
 #include "os/disk.h"
 
 enum kv_table {
-	KV_OBJ,   /* object id -> object (object.c) */
-	KV_FRAME, /* content id, frame number -> frame of a large blob */
-	KV_SYS, /* one letter, then: r refs, h ref records, s shallow boundary, m meta, c and o what
-		   * is pending (pending.c) */
+	KV_OBJ,   /* object id -> where it lies in the log (object.c) */
+	KV_FRAME, /* content id, frame number -> where that frame of a large object lies */
+	KV_SYS, /* one letter, then: r refs, h ref records, s shallow boundary, p pins, m meta, u units */
 	KV_LOCAL,
 	KV_ROW,
 	KV_TABLES

@@ -4,9 +4,11 @@
  *
  *	edit (edit.c)      one fiber at a time: a lazy tree (node.c), new objects, changed records
  *	  -> group         edits that become durable together (group.c), in memory only
- *	  -> kv batch      written with one flush by whichever edit's turn comes first (kv.c)
+ *	  -> log           written with one flush by whichever edit's turn comes first (log_impl.h)
+ *	  -> index         in memory at once, on disk a batch at a time (index.c, kv_impl.h)
  *
- * and of a read: the edit under way, the group, finished small spools, then the disk's map.
+ * and of a read: the edit under way, the group, finished small spools, then the index for the place
+ * and the log for the bytes.
  */
 #ifndef STORE_STORE_IMPL_H
 #define STORE_STORE_IMPL_H
@@ -20,12 +22,12 @@
 #include <zlib.h>
 
 #define STORE_VERSION 2
-#define FRAME_BYTES   (64 * 1024)        /* larger objects are kept in such frames */
-#define GROUP_BYTES   (1024 * 1024)      /* a group that holds more is written at once */
-#define LOOSE_BYTES   (1024 * 1024)      /* finished small spools kept in memory */
-#define EDIT_BYTES    (16 * 1024 * 1024) /* memory of one edit */
+#define FRAME_BYTES   (64 * 1024)         /* larger objects are kept in such frames */
+#define GROUP_BYTES   (1024 * 1024)       /* a group that holds more is written at once */
+#define LOOSE_BYTES   (1024 * 1024)       /* finished small spools kept in memory */
+#define EDIT_BYTES    (16 * 1024 * 1024)  /* memory of one edit */
 #define DERIVE_BYTES  (256 * 1024 * 1024) /* ... and of what follows from one move, at most */
-#define OBJECT_BYTES  (64 * 1024 * 1024) /* a tree, commit or tag */
+#define OBJECT_BYTES  (64 * 1024 * 1024)  /* a tree, commit or tag */
 #define REF_MAX       255
 #define SCRATCH_BYTES (FRAME_BYTES + 1024)
 #define RECORD_BYTES  (SCRATCH_BYTES + 64) /* of the log, for an object or frame */

@@ -358,10 +358,13 @@ static int64_t moment(const struct parse *p)
 	return p->has_zone ? os_date_unix(&p->d) - p->zone : from_date(&p->d, p->z);
 }
 
+/* The same day before: a step back, or the year before that has it. */
 static void go_back(struct parse *p)
 {
 	if (p->step == 0)
-		p->d.year--;
+		do
+			p->d.year--;
+		while (p->d.year >= YEAR_MIN && !day_exists(p->d.year, p->d.month, p->d.day));
 	p->d.day -= p->step;
 }
 
@@ -374,14 +377,15 @@ static int conclude(struct prov_when *out, struct parse *p, struct str text)
 		p->repeats = true;
 		p->step = 1;
 	}
-	if (!day_exists(p->d.year, p->d.month, p->d.day) &&
-		!(p->repeats && p->d.month == 2 && p->d.day == 29))
-		return err_set(ERR_BAD, "there is no such day as \"%.*s\"",
-			(int)(text.n < 60 ? text.n : 60), text.p);
 	if (!p->has_time)
 		p->d.hour = p->d.min = p->d.sec = 0;
-	while (p->repeats &&
-		(moment(p) > p->now || !(p->step || day_exists(p->d.year, p->d.month, p->d.day))))
+	if (p->d.month == 2 && p->d.day == 29 && p->repeats) /* not every year has it */
+		while (p->d.year > YEAR_MIN && !day_exists(p->d.year, 2, 29))
+			p->d.year--;
+	if (!day_exists(p->d.year, p->d.month, p->d.day))
+		return err_set(ERR_BAD, "there is no such day as \"%.*s\"",
+			(int)(text.n < 60 ? text.n : 60), text.p);
+	while (p->repeats && p->d.year >= YEAR_MIN && moment(p) > p->now)
 		go_back(p);
 	out->first = out->last = moment(p);
 	if (!p->has_time) {

@@ -12,12 +12,35 @@
 #define REFS_MAX       4096
 #define MILESTONES_MAX 10000
 #define MESSAGE_MAX    2048
+#define SEND_BYTES     8192
 
 struct lines {
 	struct http_x *x;
-	json_t *first; /* to go before all others; NULL: none */
+	json_t *first;   /* to go before all others; NULL: none */
+	struct buf text; /* not sent yet: a row alone is too little for a TLS record */
 	bool begun;
 };
+
+static int flush(struct lines *l)
+{
+	int err = l->text.n ? http_send(l->x, buf_str(&l->text)) : 0;
+
+	l->text.n = 0;
+	return err < 0 ? err : l->text.err;
+}
+
+static int add(struct lines *l, json_t *row)
+{
+	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
+
+	json_decref(row);
+	if (!text)
+		return err_set(ERR_NOMEM, "out of memory");
+	buf_addz(&l->text, text);
+	buf_addc(&l->text, '\n');
+	free(text);
+	return l->text.n >= SEND_BYTES ? flush(l) : l->text.err;
+}
 
 static int begin(struct lines *l)
 {
@@ -28,7 +51,7 @@ static int begin(struct lines *l)
 	l->begun = true;
 	l->first = NULL;
 	control_lines(l->x);
-	return first ? control_line(l->x, first) : 0;
+	return first ? add(l, first) : 0;
 }
 
 static int send(void *ctx, json_t *row)
@@ -37,7 +60,7 @@ static int send(void *ctx, json_t *row)
 	int err = begin(l);
 
 	if (err == 0)
-		return control_line(l->x, row);
+		return add(l, row);
 	json_decref(row);
 	return err;
 }
@@ -47,10 +70,10 @@ static void end(struct lines *l, int err)
 	if (err < 0 && !l->begun) {
 		json_decref(l->first);
 		control_fail(l->x, err, NULL);
-		return;
-	}
-	if (begin(l) == 0)
+	} else if (begin(l) == 0 && flush(l) == 0) {
 		control_lines_end(l->x, err);
+	}
+	buf_free(&l->text);
 }
 
 /* ---- refs ---- */

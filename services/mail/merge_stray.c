@@ -168,6 +168,11 @@ int mail_merge_strays(struct merge *m)
 {
 	struct gains gains = { 0 };
 	int err = m->stray_count > 0 ? find_gains(&gains, m) : 0;
+	if (m->stray_count == MERGE_STRAYS_MAX)
+		mail_merge_note(m,
+			"over %d messages moved and changed: of the rest, flags set "
+			"meanwhile on the other side were not taken along",
+			MERGE_STRAYS_MAX - 1);
 	struct group *g = malloc(sizeof(*g));
 	if (g == NULL && err == 0)
 		err = err_set(ERR_NOMEM, "mail: no memory to merge");

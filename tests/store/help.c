@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/store/help.h"
 
+#include "os/crypto.h"
 #include "os/log.h"
+
+#include <stdlib.h>
 
 const struct store_why why_test = { { "tester", 6 }, { "tester@example.org", 18 },
 	{ "test: edit", 10 }, 1700000000 };
@@ -82,6 +85,19 @@ void noise(char *p, size_t n, uint64_t seed)
 {
 	for (size_t i = 0; i < n; i++)
 		p[i] = (char)(i % 8 ? (uint64_t)(uint8_t)p[i - 1] * 31 + 7 : fake_random(&seed));
+}
+
+uint64_t any_seed(const char *what)
+{
+	const char *given = getenv("STORE_SEED");
+	uint64_t seed;
+
+	if (given)
+		OK(str_u64(&seed, str_of(given), UINT64_MAX));
+	else
+		os_random(&seed, sizeof(seed));
+	fprintf(stderr, "%s: STORE_SEED=%llu\n", what, (unsigned long long)seed);
+	return seed;
 }
 
 static void note(void *ctx, struct str what)

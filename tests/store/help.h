@@ -33,6 +33,8 @@ struct store_oid tree_of(struct store *s, struct str ref);
 struct str num(struct arena *a, const char *fmt, unsigned n);
 /* Deterministic bytes that do not compress away. */
 void noise(char *p, size_t n, uint64_t seed);
+/* Another one each time, printed; STORE_SEED repeats one. */
+uint64_t any_seed(const char *what);
 /* Mismatches found by store_verify; their sentences, if wanted. */
 uint64_t verify_count(struct store *s, struct buf *what);
 

@@ -74,7 +74,7 @@ static void fetch(unsigned to, unsigned from)
 
 static int exchange(void *p)
 {
-	uint64_t seed = 31;
+	uint64_t seed = any_seed("replicas");
 	struct store_oid h[STORES];
 	struct arena a;
 	unsigned edits = 0, at[ROUNDS];

@@ -7,7 +7,7 @@
 #include "store/receive_impl.h"
 
 #define BESIDE       3           /* trees that each is compared with */
-#define OPEN_BYTES   (8u << 20)  /* of trees on the way from the root */
+#define OPEN_BYTES   (4u << 20)  /* of trees on the way from the root */
 #define PATHS_MAX    (16u << 20) /* files and folders that one tree unfolds to */
 #define UNPROVEN_MAX (128u * 1024)
 

@@ -17,7 +17,7 @@
 #include "store/reach_impl.h"
 #include "store/unpack_impl.h"
 
-#define WHOLE_MAX   (4u << 20) /* a tree, commit or tag: held in memory */
+#define WHOLE_MAX   (2u << 20) /* a tree, commit or tag: held in memory */
 #define WAITING_MAX (1u << 20) /* of deltas that came before their bases */
 
 /* ---- receive_recs.c ---- */

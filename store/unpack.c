@@ -6,7 +6,7 @@
 #define PIECE_BYTES (16 * 1024)
 #define HEAD_BYTES  12
 #define SUM_BYTES   20
-#define BOMB_FREE   (256u << 20) /* bytes that a pack of any size may unpack to, */
+#define BOMB_FREE   (128u << 20) /* bytes that a pack of any size may unpack to, */
 #define BOMB_RATIO  50           /* and for every byte of it */
 
 enum state { AT_HEAD, AT_ENTRY, AT_TYPE, AT_SIZE, AT_BASE_AT, AT_BASE, AT_BYTES, AT_SUM, AT_END };

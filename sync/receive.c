@@ -21,7 +21,8 @@
 #define OBJECTS_LEAST 20000
 #define OBJECTS_MOST  10000000
 #define DEPTH_MAX     4095 /* of deltas; git's own limit */
-#define AT_ONCE_MAX   16   /* pushes under way */
+#define AT_ONCE_MAX   6    /* pushes under way: each may hold some megabytes */
+#define WAITING_MAX   32   /* more for their turn */
 #define HAVES_BACK    512  /* commits before the tip that are looked at */
 
 /* ---- one push ---- */
@@ -43,7 +44,8 @@ struct push {
 	char unpack_why[256];
 };
 
-static unsigned under_way;
+static unsigned under_way, waiting;
+static struct os_waitq may_begin = OS_WAITQ;
 
 /* One line for a person's terminal. */
 static void plain(char *out, size_t cap, const char *text)
@@ -443,6 +445,21 @@ static void serve(struct push *p)
 	git_moves_free(&p->q);
 }
 
+static bool take_turn(void)
+{
+	os_time deadline = os_after(GIT_WAIT_NS);
+	int err = 0;
+
+	if (under_way >= AT_ONCE_MAX && waiting >= WAITING_MAX)
+		return false;
+	waiting++;
+	while (under_way >= AT_ONCE_MAX && err >= 0)
+		err = os_wait(&may_begin, deadline);
+	waiting--;
+	under_way += err >= 0;
+	return err >= 0;
+}
+
 void git_receive(struct git_repo *r)
 {
 	struct push *p;
@@ -452,13 +469,13 @@ void git_receive(struct git_repo *r)
 		return;
 	}
 	p = ARENA_NEW(&r->x->arena, struct push);
-	if (!p || under_way == AT_ONCE_MAX) {
+	if (!p || !take_turn()) {
 		http_header(r->x, "Retry-After", STR("10"));
 		http_reply_text(r->x, 503, "too many push at once: try again soon\n");
 		return;
 	}
 	p->r = r;
-	under_way++;
 	serve(p);
 	under_way--;
+	os_wake_one(&may_begin);
 }

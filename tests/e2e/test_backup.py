@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """An estate is backed up, deleted, and comes back on an empty machine; stock git and an IMAP client judge."""
+import base64
 import hashlib
 import os
 import re
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import harness
 import mailmodel
@@ -348,5 +350,43 @@ def stopped_and_gathered(e):
     assert e.json("verify", "mail")["mismatches"] == []
 
 
+@harness.stopped
+def every_service_comes_back(e):
+    """Breakage: only the first service's disk is made anew, or another's users do not come along."""
+    things = {"calendar": ("/calendars/alice/calendar/x.ics", "text/calendar",
+                           "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//t//EN\r\nBEGIN:VEVENT\r\nUID:x\r\n"
+                           "DTSTAMP:20260101T000000Z\r\nDTSTART:20260105T100000Z\r\nSUMMARY:x\r\nEND:VEVENT\r\n"
+                           "END:VCALENDAR\r\n"),
+              "contacts": ("/contacts/alice/contacts/x.vcf", "text/vcard",
+                           "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:x\r\nFN:X\r\nN:X;;;;\r\nEND:VCARD\r\n")}
+
+    def ask(a, service, method, data=None):
+        path, kind, _text = things[service]
+        request = urllib.request.Request(f"https://localhost:{a.port('https', service)}{path}", method=method,
+                                         data=data and data.encode(), headers={"Content-Type": kind})
+        login = base64.b64encode(f"alice:{a.password()}".encode()).decode()
+        request.add_header("Authorization", "Basic " + login)
+        with urllib.request.urlopen(request, context=a.tls(), timeout=60) as reply:
+            return reply.read().decode()
+
+    with harness.Estate(e.target, services=("mail", "calendar", "contacts")) as a:
+        deliver(a, 3)
+        for service, (_path, _kind, text) in things.items():
+            ask(a, service, "PUT", text)
+        before = seen(imap(a))
+        backup = os.path.join(a.folder, "backup")
+        told = a.json("backup", backup)["services"]
+        assert [s["name"] for s in told] == ["mail", "calendar", "contacts"], told
+        for service in things:
+            git(os.path.join(backup, service + ".git"), "fsck", "--strict", "--full")
+        lose(a)
+        recover(a, backup)
+        a.up()
+        compare(before, seen(imap(a)))
+        for service, (_path, _kind, text) in things.items():
+            assert ask(a, service, "GET") == text
+            assert a.json("verify", service)["mismatches"] == []
+
+
 sys.exit(harness.main([comes_back, stale_backup_names_no_uid_twice, refuses, killed_backup_leaves_the_last,
-                       killed_recover_leaves_nothing, stopped_and_gathered], targets=("unix", "virt")))
+                       killed_recover_leaves_nothing, stopped_and_gathered, every_service_comes_back], targets=("unix", "virt")))

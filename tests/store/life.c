@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The workload: what the writers do. The model and its comparison are in life_model.c. */
+#include "store/store_impl.h"
 #include "tests/store/life_impl.h"
 
 #define BIG    (150 * 1024)
@@ -281,6 +282,14 @@ struct writer {
 	unsigned i;
 };
 
+static void note_error(struct life *l, int err)
+{
+	if (err >= 0 || l->err < 0)
+		return;
+	l->err = err;
+	snprintf(l->words, sizeof(l->words), "%s", err_text(err));
+}
+
 static void writer(void *p)
 {
 	struct life *l = ((struct writer *)p)->l;
@@ -293,25 +302,69 @@ static void writer(void *p)
 		t.seed = l->seed + i * 1000003 + k;
 		unsigned kind = fake_random(&t.seed) % ARRAY_LEN(kinds);
 		int err = kinds[kind](&t);
-		if (err < 0 && l->err >= 0) {
-			l->err = err;
-			snprintf(l->words, sizeof(l->words), "%s", err_text(err));
-		}
+		note_error(l, err);
 		if (err >= 0)
 			model_ack(l, i, k);
 		arena_reset(&a);
 	}
 	arena_free(&a);
+	l->running--;
+}
+
+/* Everything is old enough at once to be forgotten when something newer stands in its place. */
+static void sweeper(struct life *l)
+{
+	const struct store_horizon day = { .keep_days = 1 };
+	int err = store_horizon_set(l->s, STR("refs/heads/shared"), &day);
+	struct arena a;
+
+	arena_init(&a, 4096);
+	l->s->ahead_sec = 3 * 86400;
+	for (unsigned i = 0; i < l->writers && err >= 0; i++)
+		for (const char *const *f = (const char *const[]){ "refs/heads/w%u",
+			     "refs/heads/w%u.a", "refs/heads/w%u.b", NULL };
+			*f && err >= 0; f++)
+			err = store_horizon_set(l->s, num(&a, *f, i), &day);
+	arena_free(&a);
+	while (l->running > 0 && err >= 0 && l->err >= 0) {
+		struct store_sweep w = { 0 };
+		err = store_sweep(l->s, &w);
+		l->freed += w.freed_bytes;
+		for (unsigned i = 0; i < 10 && l->running > 0; i++)
+			os_yield();
+	}
+	note_error(l, err);
+}
+
+static void worker(void *p)
+{
+	struct writer *w = p;
+
+	if (w->i < w->l->writers)
+		writer(w);
+	else
+		sweeper(w->l);
+}
+
+uint64_t life_freed(const struct life *l)
+{
+	return l->freed;
+}
+
+void life_sweeps(struct life *l)
+{
+	l->sweeps = true;
 }
 
 int life_run(struct life *l, struct store *s)
 {
-	struct writer ws[LIFE_WRITERS];
+	struct writer ws[LIFE_WRITERS + 1];
 
 	l->s = s;
-	for (unsigned i = 0; i < l->writers; i++)
+	l->running = l->writers;
+	for (unsigned i = 0; i <= l->writers; i++)
 		ws[i] = (struct writer){ l, i };
-	fibers(l->writers, writer, ws, sizeof(ws[0]));
+	fibers(l->writers + l->sweeps, worker, ws, sizeof(ws[0]));
 	l->seq = store_seq(s);
 	l->s = NULL;
 	return l->err < 0 ? err_set(l->err, "%s", l->words) : 0;

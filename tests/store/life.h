@@ -29,9 +29,13 @@ extern const struct store_driver life_driver;
 
 struct life *life_new(uint64_t seed, unsigned writers, unsigned steps);
 void life_free(struct life *l);
+/* While it runs, sweeps follow one another; no history is kept. */
+void life_sweeps(struct life *l);
 /* Returns when every writer made its steps, or one met an error (the first is returned). BLOCKS. */
 int life_run(struct life *l, struct store *s);
 void life_mark(struct life_mark *out, const struct life *l);
+
+uint64_t life_freed(const struct life *l); /* bytes, by sweeps */
 
 enum life_strict {
 	LIFE_WHOLE,  /* everything is there */

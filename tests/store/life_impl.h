@@ -6,7 +6,7 @@
 #include "tests/store/life.h"
 
 /* A change of one item. Keys begin with their kind: r blob of a ref, w row, l local record. */
-struct change {
+struct life_change {
 	unsigned step;
 	char *key;
 	uint64_t hash; /* 0: gone */
@@ -18,7 +18,7 @@ struct item {
 };
 
 struct model { /* of one writer */
-	struct change *changes;
+	struct life_change *changes;
 	size_t n, cap;
 	unsigned begun, acked;
 };
@@ -27,6 +27,9 @@ struct life {
 	uint64_t seed, seq;
 	unsigned writers, steps;
 	struct store *s; /* while it runs */
+	bool sweeps;
+	uint64_t freed;   /* bytes, by sweeps */
+	unsigned running; /* writers */
 	int err;
 	char words[256];
 	struct model models[LIFE_WRITERS];

@@ -61,7 +61,7 @@ static void add(
 	memcpy(name, kind.p, kind.n);
 	memcpy(name + kind.n, key.p, key.n);
 	name[kind.n + key.n] = '\0';
-	m->changes[m->n++] = (struct change){ step, name, hash };
+	m->changes[m->n++] = (struct life_change){ step, name, hash };
 }
 
 void model_set(struct life *l, unsigned i, unsigned step, char kind, struct str key, uint64_t hash)
@@ -91,7 +91,7 @@ void model_forget(struct life *l, unsigned i, unsigned step)
 
 static int by_key_then_age(const void *a, const void *b)
 {
-	const struct change *const *x = a, *const *y = b;
+	const struct life_change *const *x = a, *const *y = b;
 	int c = strcmp((*x)->key, (*y)->key);
 
 	return c ? c : (*x > *y) - (*x < *y);
@@ -100,7 +100,7 @@ static int by_key_then_age(const void *a, const void *b)
 struct item *model_at(size_t *n, const struct life *l, unsigned i, unsigned step)
 {
 	const struct model *m = &l->models[i];
-	const struct change **all = calloc(m->n + 1, sizeof(struct change *));
+	const struct life_change **all = calloc(m->n + 1, sizeof(struct life_change *));
 	struct item *out = calloc(m->n + 1, sizeof(*out));
 	size_t count = 0;
 
@@ -109,7 +109,7 @@ struct item *model_at(size_t *n, const struct life *l, unsigned i, unsigned step
 	for (size_t k = 0; k < m->n; k++)
 		if (m->changes[k].step <= step)
 			all[count++] = &m->changes[k];
-	qsort(all, count, sizeof(struct change *), by_key_then_age);
+	qsort(all, count, sizeof(struct life_change *), by_key_then_age);
 	for (size_t k = 0; k < count; k++) /* the last of equal keys counts */
 		if (all[k]->hash && (k + 1 == count || strcmp(all[k]->key, all[k + 1]->key) != 0))
 			out[(*n)++] = (struct item){ all[k]->key, all[k]->hash };

@@ -66,6 +66,8 @@ static void record(struct recording *r, uint64_t seed, bool lies)
 
 	*r = (struct recording){ .disk = fake_disk_new(DISK_BYTES), .lies = lies, .seed = seed };
 	r->life = life_new(seed, WRITERS, STEPS);
+	if (seed % 3)
+		life_sweeps(r->life);
 	kv_batch_pages = 20 + seed % 3 * 20; /* the index is brought forward often */
 	kv_tail_bytes = 64 * 1024;
 	r->disk->tape = &r->tape;
@@ -301,8 +303,9 @@ static unsigned check_all(struct recording *r, size_t sample)
 		}
 	}
 	fake_player_free(&p);
-	fprintf(stderr, "power: seed %llu, %zu operations, %zu cuts, %u extents\n",
-		(unsigned long long)r->seed, r->tape.n, count, r->extents);
+	fprintf(stderr, "power: seed %llu, %zu operations, %zu cuts, %u extents, %llu kB swept\n",
+		(unsigned long long)r->seed, r->tape.n, count, r->extents,
+		(unsigned long long)life_freed(r->life) / 1024);
 	return bad;
 }
 

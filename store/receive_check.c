@@ -55,11 +55,6 @@ static int wrong_kind(const struct store_oid *in, const struct store_oid *id)
 		store_oid_hex(b, id));
 }
 
-static int too_deep(void)
-{
-	return err_set(ERR_BAD, "a path over %d names long", STORE_DEPTH_MAX);
-}
-
 /* ---- commits ---- */
 /* A commit of the pack that was not met yet goes on top of those to look at. */
 static int visit_commit(
@@ -374,62 +369,6 @@ static int check_tree(struct check *c, const struct store_oid *commit)
 }
 
 /* ---- what is not in the pack ---- */
-struct layer { /* of folders, each once */
-	struct idset set;
-	struct oids list;
-};
-
-static void layer_free(struct layer *y)
-{
-	idset_free(&y->set);
-	free(y->list.p);
-}
-
-static int add_folders(struct layer *next, struct check *c, const struct store_oid *tree)
-{
-	struct view v;
-	struct tent t;
-	int err = view_open(&v, c->s, tree, OBJ_TREE, OBJECT_BYTES);
-	struct tcur at = { v.p, v.n, 0 };
-
-	if (err < 0)
-		return err;
-	while ((err = tree_next(&t, &at)) >= 0) {
-		struct store_oid id;
-		bool fresh = false;
-		memcpy(id.b, t.id, sizeof(id.b));
-		if (mode_folder(t.mode))
-			err = idset_add(&fresh, &next->set, idset_of(&id));
-		if (err >= 0 && fresh)
-			err = oids_add(&next->list, &id);
-		if (err < 0)
-			break;
-	}
-	view_end(&v);
-	receive_rest(c->r, at.n + 256);
-	return err == ERR_NOENT ? 0 : err;
-}
-
-/* A tree of the sender's, now so many folders down: is all of it within the limit? */
-static int fits(struct check *c, const struct unproven *u)
-{
-	struct layer now = { 0 }, next;
-	unsigned depth = u->depth;
-	int err = oids_add(&now.list, &u->id);
-
-	for (; now.list.n > 0 && err >= 0; depth++) {
-		next = (struct layer){ 0 };
-		if (depth >= STORE_DEPTH_MAX)
-			err = too_deep();
-		for (size_t i = 0; i < now.list.n && err >= 0; i++)
-			err = add_folders(&next, c, &now.list.p[i]);
-		layer_free(&now);
-		now = next;
-	}
-	layer_free(&now);
-	return err;
-}
-
 static int judge(struct check *c, const struct unproven *u, bool found)
 {
 	struct head h;
@@ -442,7 +381,7 @@ static int judge(struct check *c, const struct unproven *u, bool found)
 		return err;
 	if (h.type != (u->folder ? OBJ_TREE : OBJ_BLOB))
 		return wrong_kind(&u->in, &u->id);
-	return u->folder ? fits(c, u) : 0;
+	return u->folder ? folders_fit(c->r, &u->id, u->depth) : 0;
 }
 
 static int check_unproven(struct check *c)

@@ -3,9 +3,11 @@
  * A pack being received:
  *	unpack.c, delta.c    bytes to entries and instructions, pure
  *	receive.c            entries to objects, deltas applied as they come
+ *	receive_make.c       the object under way
  *	receive_sound.c      what one object must look like
  *	receive_recs.c       what came: by place in the pack, by id
  *	receive_check.c      is everything below a tip there, and the sender's own?
+ *	receive_known.c      what the sender's refs reach
  *
  * A delta may be made against any object by its id, also one of somebody else's. That must not show:
  * its result is made, but nothing tells whether that went well before receive_check.c has seen
@@ -113,6 +115,14 @@ MUST_CHECK int no_base(const struct store_oid *base);
 typedef int receive_each_fn(void *ctx, const struct store_oid *id, bool below);
 MUST_CHECK int receive_each(struct store *s, receive_each_fn *fn, void *ctx);
 
+/* ---- receive_make.c: one object from its first byte to its last ---- */
+MUST_CHECK int making_begin(struct store_receive *r, int type, uint64_t size);
+MUST_CHECK int making_add(
+	struct store_receive *r, struct str bytes); /* no more than `size` in all */
+/* The entry `number` is what was made. BLOCKS. */
+MUST_CHECK int making_end(struct store_receive *r, uint32_t number);
+void making_drop(struct store_receive *r); /* if anything is under way. BLOCKS */
+
 /* ---- receive_sound.c ---- */
 /* ERR_BAD with a sentence that names the object. */
 MUST_CHECK int object_sound(int type, struct str bytes, const struct store_oid *id);
@@ -134,5 +144,8 @@ MUST_CHECK int known_near(struct known *k, const struct store_oid *id);
 /* found[i]: is ids[i] reached? Walks as far back as it takes to find them all. BLOCKS. */
 MUST_CHECK int known_find(bool *found, struct known *k, const struct store_oid *ids, size_t n);
 void known_end(struct known *k);
+/* A folder `depth` names below the root: is none below it too deep? */
+MUST_CHECK int folders_fit(struct store_receive *r, const struct store_oid *tree, unsigned depth);
+MUST_CHECK int too_deep(void);
 
 #endif

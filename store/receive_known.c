@@ -164,3 +164,63 @@ void known_end(struct known *k)
 	free(k->tips.p);
 	idset_free(&k->near);
 }
+
+/* ---- depth ---- */
+int too_deep(void)
+{
+	return err_set(ERR_BAD, "a path over %d names long", STORE_DEPTH_MAX);
+}
+
+struct layer { /* of folders, each once */
+	struct idset set;
+	struct oids list;
+};
+
+static void layer_free(struct layer *y)
+{
+	idset_free(&y->set);
+	free(y->list.p);
+}
+
+static int add_folders(struct layer *next, struct store_receive *r, const struct store_oid *tree)
+{
+	struct view v;
+	struct tent t;
+	int err = view_open(&v, r->s, tree, OBJ_TREE, OBJECT_BYTES);
+	struct tcur at = { v.p, v.n, 0 };
+
+	if (err < 0)
+		return err;
+	while ((err = tree_next(&t, &at)) >= 0) {
+		struct store_oid id;
+		bool fresh = false;
+		memcpy(id.b, t.id, sizeof(id.b));
+		if (mode_folder(t.mode))
+			err = idset_add(&fresh, &next->set, idset_of(&id));
+		if (err >= 0 && fresh)
+			err = oids_add(&next->list, &id);
+		if (err < 0)
+			break;
+	}
+	view_end(&v);
+	receive_rest(r, at.n + 256);
+	return err == ERR_NOENT ? 0 : err;
+}
+
+int folders_fit(struct store_receive *r, const struct store_oid *tree, unsigned depth)
+{
+	struct layer now = { 0 }, next;
+	int err = oids_add(&now.list, tree);
+
+	for (; now.list.n > 0 && err >= 0; depth++) {
+		next = (struct layer){ 0 };
+		if (depth >= STORE_DEPTH_MAX)
+			err = too_deep();
+		for (size_t i = 0; i < now.list.n && err >= 0; i++)
+			err = add_folders(&next, r, &now.list.p[i]);
+		layer_free(&now);
+		now = next;
+	}
+	layer_free(&now);
+	return err;
+}

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Mailboxes are paired first; then their .m and .f folders are walked together, lane by lane, down
+ * Mailboxes are paired first (compare_pairs.c); then their .m and .f folders are walked together, lane by lane, down
  * to the folder that serves 4,096 numbers of a lane: a block. What differs in one block, in all
  * mailboxes, is gathered, so that one message leaving here and coming there is seen as moved.
  */
 #include "services/mail/compare.h"
 
-#define PAIRS_ARENA (16 * 1024 * 1024)
 #define BLOCK_ARENA (64 * 1024 * 1024)
 #define LEVELS      3 /* lane, seq >> 16, seq >> 12 & 15 */
 #define LEAF_READ   (MAIL_LEAF_BYTES / 4)
@@ -30,7 +29,7 @@ struct item { /* what a block says of one message in one mailbox */
 	struct mail_line line[2];
 };
 struct mail_compare_impl {
-	struct arena arena, block_arena;
+	struct arena block_arena;
 	struct level levels[LEVELS + 1];
 	uint32_t number[LEVELS]; /* of the folders above the block */
 	int depth;
@@ -38,112 +37,14 @@ struct mail_compare_impl {
 	size_t item_count, item_cap;
 	struct mail_change *changes;
 	size_t change_count, change_cap;
-	size_t pair_cap;
 	const struct cut *cut; /* under work */
 	struct mail_leaf leaf[2];
 	struct buf path;
 };
 
-/* ---- mailboxes ---- */
-static int half(
-	struct mail_half *out, struct mail_compare *c, struct str path, const struct mail_folder *f)
-{
-	struct arena *a = &c->impl->arena;
-	struct str text;
-	struct buf name;
-	*out = (struct mail_half){ .at = f->side };
-	if (!f->has_file)
-		return 0;
-	int err = store_blob_all(&text, a, c->s, &f->file, MAIL_FILE_MAX);
-	if (err < 0)
-		return err == ERR_LIMIT ? 0 : err;
-	mail_file_parse(&out->file, text);
-	if (!out->file.exists)
-		return 0;
-	out->at.present = true;
-	buf_init(&name, a);
-	mail_path_name(&name, path);
-	out->name = buf_str(&name);
-	out->path = arena_dup(a, path);
-	return name.err < 0 || out->path.p == NULL ? err_set(ERR_LIMIT, "mail: too many mailboxes")
-						   : 0;
-}
-
-static int add_pair(
-	struct mail_compare *c, const struct mail_half *old, const struct mail_half *new)
-{
-	int err = mail_grow(&c->pairs, &c->impl->pair_cap, c->pair_count, sizeof(*c->pairs));
-	if (err < 0)
-		return err;
-	struct mail_pair *p = &c->pairs[c->pair_count++];
-	*p = (struct mail_pair){ 0 };
-	if (old != NULL)
-		p->side[MAIL_OLD] = *old;
-	if (new != NULL)
-		p->side[MAIL_NEW] = *new;
-	return 0;
-}
-
 static bool same(bool has_a, const struct store_oid *a, bool has_b, const struct store_oid *b)
 {
 	return has_a == has_b && (!has_a || store_oid_eq(a, b));
-}
-
-static int on_folder(
-	void *ctx, struct str path, const struct mail_folder *old, const struct mail_folder *new)
-{
-	struct mail_compare *c = ctx;
-	struct mail_half o, n;
-	if (same(old->has_file, &old->file, new->has_file, &new->file) &&
-		same(old->side.has_m, &old->side.m, new->side.has_m, &new->side.m) &&
-		same(old->side.has_f, &old->side.f, new->side.has_f, &new->side.f))
-		return 0;
-	int err = half(&o, c, path, old);
-	if (err == 0)
-		err = half(&n, c, path, new);
-	if (err < 0)
-		return err;
-	if (o.at.present && n.at.present && mail_id_eq(&o.file.id, &n.file.id))
-		return add_pair(c, &o, &n);
-	if (o.at.present)
-		err = add_pair(c, &o, NULL);
-	return err == 0 && n.at.present ? add_pair(c, NULL, &n) : err;
-}
-
-static const struct mail_half *known(const struct mail_pair *p)
-{
-	return &p->side[p->side[MAIL_NEW].at.present ? MAIL_NEW : MAIL_OLD];
-}
-
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(known(a)->file.id.b, known(b)->file.id.b, MAIL_ID_BYTES);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return mail_name_cmp(known(a)->name, known(b)->name);
-}
-
-/* What left one folder and came to another with the same id is one mailbox. */
-static void join_pairs(struct mail_compare *c)
-{
-	size_t n = 0;
-	if (c->pair_count < 2)
-		return;
-	qsort(c->pairs, c->pair_count, sizeof(*c->pairs), by_id);
-	for (size_t i = 0; i < c->pair_count; i++) {
-		struct mail_pair *last = n > 0 ? &c->pairs[n - 1] : NULL, *p = &c->pairs[i];
-		if (last == NULL || by_id(last, p) != 0) {
-			c->pairs[n++] = *p;
-			continue;
-		}
-		for (int k = 0; k < 2; k++)
-			if (!last->side[k].at.present)
-				last->side[k] = p->side[k];
-	}
-	c->pair_count = n;
-	qsort(c->pairs, n, sizeof(*c->pairs), by_name);
 }
 
 /* ---- levels ---- */
@@ -529,7 +430,6 @@ int mail_compare_begin(struct mail_compare **out, struct store *s, const struct 
 {
 	struct mail_compare *c = calloc(1, sizeof(*c));
 	struct mail_compare_impl *w = calloc(1, sizeof(*w));
-	struct arena walk;
 	if (c == NULL || w == NULL) {
 		free(c);
 		free(w);
@@ -537,16 +437,12 @@ int mail_compare_begin(struct mail_compare **out, struct store *s, const struct 
 	}
 	c->s = s;
 	c->impl = w;
-	arena_init(&walk, PAIRS_ARENA);
-	arena_init(&w->arena, PAIRS_ARENA);
+	arena_init(&c->names, MAIL_PAIRS_ARENA);
 	arena_init(&w->block_arena, BLOCK_ARENA);
 	buf_init(&w->path, NULL);
-	int err = mail_walk(s, &walk, old_tree, new_tree, on_folder, c);
-	arena_free(&walk);
-	if (err == 0) {
-		join_pairs(c);
+	int err = mail_pairs(&c->pairs, &c->pair_count, &c->names, s, old_tree, new_tree);
+	if (err == 0)
 		err = first_level(c);
-	}
 	if (err < 0) {
 		mail_compare_end(c);
 		return err;
@@ -562,7 +458,7 @@ void mail_compare_end(struct mail_compare *c)
 		free(w->levels[i].cuts);
 		free(w->levels[i].names);
 	}
-	arena_free(&w->arena);
+	arena_free(&c->names);
 	arena_free(&w->block_arena);
 	buf_free(&w->path);
 	free(w->items);
@@ -570,81 +466,4 @@ void mail_compare_end(struct mail_compare *c)
 	free(c->pairs);
 	free(w);
 	free(c);
-}
-
-/* ---- names ---- */
-static int is_folder(struct store *s, const struct store_oid *tree, struct str path)
-{
-	struct store_entry e;
-	int err = store_find(&e, s, tree, path);
-	return err == 0 && e.kind != STORE_TREE ? ERR_NOENT : err;
-}
-
-int mail_tree_folder(struct str *path, struct arena *a, struct store *s,
-	const struct store_oid *tree, struct str name)
-{
-	struct buf b;
-	struct str level;
-	bool more = name.n > 0;
-	int err = 0;
-	buf_init(&b, a);
-	while (err == 0 && more) {
-		more = str_cut(&level, &name, name, '/');
-		if (b.n > 0)
-			buf_addc(&b, '/');
-		size_t n = b.n;
-		mail_name_escape(&b, level);
-		err = b.err < 0 ? b.err : is_folder(s, tree, buf_str(&b));
-		if (err != ERR_NOENT)
-			continue;
-		b.n = n;
-		mail_name_escape_clash(&b, level);
-		err = b.err < 0 ? b.err : is_folder(s, tree, buf_str(&b));
-	}
-	*path = buf_str(&b);
-	return err;
-}
-
-struct search {
-	struct store *s;
-	struct arena *a;
-	const struct mail_id *id;
-	struct buf message; /* its path below .m */
-	struct str path;
-};
-
-static int look_in(
-	void *ctx, struct str path, const struct mail_folder *old, const struct mail_folder *new)
-{
-	struct search *x = ctx;
-	struct mail_file file;
-	struct store_entry e;
-	struct str text;
-	bool here = false;
-	(void)old;
-	if (x->id == NULL) {
-		here = new->side.has_m &&store_find(&e, x->s, &new->side.m, buf_str(&x->message)) ==
-			0;
-	} else if (new->has_file) {
-		int err = store_blob_all(&text, x->a, x->s, &new->file, MAIL_FILE_MAX);
-		if (err < 0)
-			return err == ERR_LIMIT ? 0 : err;
-		mail_file_parse(&file, text);
-		here = file.exists && mail_id_eq(&file.id, x->id);
-	}
-	if (!here)
-		return 0;
-	x->path = arena_dup(x->a, path);
-	return ERR_EXIST; /* no further */
-}
-
-int mail_tree_search(struct str *path, struct arena *a, struct store *s,
-	const struct store_oid *tree, const struct mail_id *id, uint32_t lane, uint32_t seq)
-{
-	struct search x = { .s = s, .a = a, .id = id };
-	buf_init(&x.message, a);
-	mail_path_message(&x.message, lane, seq);
-	int err = x.message.err < 0 ? x.message.err : mail_walk(s, a, NULL, tree, look_in, &x);
-	*path = x.path;
-	return err == ERR_EXIST ? 0 : err;
 }

@@ -45,20 +45,17 @@ struct mail_compare {
 	struct store *s;
 	struct mail_pair *pairs; /* sorted by the name known */
 	size_t pair_count;
+	struct arena names;
 	struct mail_compare_impl *impl;
 };
-/* A tree NULL is empty. */
+#define MAIL_PAIRS_ARENA (16 * 1024 * 1024)
+/* The mailboxes alone: malloc'ed, also when it fails; names in the arena. A tree NULL is empty. */
+MUST_CHECK int mail_pairs(struct mail_pair **out, size_t *n, struct arena *a, struct store *s,
+	const struct store_oid *old_tree, const struct store_oid *new_tree);
 MUST_CHECK int mail_compare_begin(struct mail_compare **out, struct store *s,
 	const struct store_oid *old_tree, const struct store_oid *new_tree);
 void mail_compare_end(struct mail_compare *c);
 /* The next changes, in order of lane and seq, borrowed until the next call; *n 0: no more. */
 MUST_CHECK int mail_compare_next(struct mail_change **out, size_t *n, struct mail_compare *c);
-
-/* The folder a mailbox or a parent of mailboxes has in a tree; in the arena. ERR_NOENT. */
-MUST_CHECK int mail_tree_folder(struct str *path, struct arena *a, struct store *s,
-	const struct store_oid *tree, struct str name);
-/* The folder of the mailbox with this id, or (NULL) of one that has the message; .p NULL: nowhere. */
-MUST_CHECK int mail_tree_search(struct str *path, struct arena *a, struct store *s,
-	const struct store_oid *tree, const struct mail_id *id, uint32_t lane, uint32_t seq);
 
 #endif

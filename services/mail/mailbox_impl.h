@@ -118,6 +118,13 @@ typedef int mail_walk_fn(
 MUST_CHECK int mail_walk(struct store *s, struct arena *a, const struct store_oid *old_tree,
 	const struct store_oid *new_tree, mail_walk_fn *fn, void *ctx);
 
+/* The folder a mailbox or a parent of mailboxes has in a tree; in the arena. ERR_NOENT. */
+MUST_CHECK int mail_tree_folder(struct str *path, struct arena *a, struct store *s,
+	const struct store_oid *tree, struct str name);
+/* The folder of the mailbox with this id, or (NULL) of one that has the message; .p NULL: nowhere. */
+MUST_CHECK int mail_tree_search(struct str *path, struct arena *a, struct store *s,
+	const struct store_oid *tree, const struct mail_id *id, uint32_t lane, uint32_t seq);
+
 /* .lanes: "lane seq" lines, sorted. The mark of `lane` becomes `seq` if it is higher. */
 void mail_lanes_raise(struct buf *out, struct str text, uint32_t lane, uint32_t seq);
 bool mail_lanes_find(uint32_t *seq, struct str text, uint32_t lane);

@@ -108,3 +108,80 @@ int mail_walk(struct store *s, struct arena *a, const struct store_oid *old_tree
 	buf_free(&w.path);
 	return err;
 }
+
+/* ---- one tree ---- */
+static int is_folder(struct store *s, const struct store_oid *tree, struct str path)
+{
+	struct store_entry e;
+	int err = store_find(&e, s, tree, path);
+	return err == 0 && e.kind != STORE_TREE ? ERR_NOENT : err;
+}
+
+int mail_tree_folder(struct str *path, struct arena *a, struct store *s,
+	const struct store_oid *tree, struct str name)
+{
+	struct buf b;
+	struct str level;
+	bool more = name.n > 0;
+	int err = 0;
+	buf_init(&b, a);
+	while (err == 0 && more) {
+		more = str_cut(&level, &name, name, '/');
+		if (b.n > 0)
+			buf_addc(&b, '/');
+		size_t n = b.n;
+		mail_name_escape(&b, level);
+		err = b.err < 0 ? b.err : is_folder(s, tree, buf_str(&b));
+		if (err != ERR_NOENT)
+			continue;
+		b.n = n;
+		mail_name_escape_clash(&b, level);
+		err = b.err < 0 ? b.err : is_folder(s, tree, buf_str(&b));
+	}
+	*path = buf_str(&b);
+	return err;
+}
+
+struct search {
+	struct store *s;
+	struct arena *a;
+	const struct mail_id *id;
+	struct buf message; /* its path below .m */
+	struct str path;
+};
+
+static int look_in(
+	void *ctx, struct str path, const struct mail_folder *old, const struct mail_folder *new)
+{
+	struct search *x = ctx;
+	struct mail_file file;
+	struct store_entry e;
+	struct str text;
+	bool here = false;
+	(void)old;
+	if (x->id == NULL) {
+		here = new->side.has_m &&store_find(&e, x->s, &new->side.m, buf_str(&x->message)) ==
+			0;
+	} else if (new->has_file) {
+		int err = store_blob_all(&text, x->a, x->s, &new->file, MAIL_FILE_MAX);
+		if (err < 0)
+			return err == ERR_LIMIT ? 0 : err;
+		mail_file_parse(&file, text);
+		here = file.exists && mail_id_eq(&file.id, x->id);
+	}
+	if (!here)
+		return 0;
+	x->path = arena_dup(x->a, path);
+	return ERR_EXIST; /* no further */
+}
+
+int mail_tree_search(struct str *path, struct arena *a, struct store *s,
+	const struct store_oid *tree, const struct mail_id *id, uint32_t lane, uint32_t seq)
+{
+	struct search x = { .s = s, .a = a, .id = id };
+	buf_init(&x.message, a);
+	mail_path_message(&x.message, lane, seq);
+	int err = x.message.err < 0 ? x.message.err : mail_walk(s, a, NULL, tree, look_in, &x);
+	*path = x.path;
+	return err == ERR_EXIST ? 0 : err;
+}

@@ -162,9 +162,10 @@ static int pack_to_store(void *ctx, const char *path)
 	cr_assert_not_null(f);
 	cr_assert_eq(c->packs++, 0);
 	OK(store_receive_begin(&c->r, c->s, &limits));
-	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
-		OK(store_receive_write(c->r, str_n(bytes, n)));
+	n = fread(bytes, 1, sizeof(bytes), f);
+	cr_assert(n > 0 && n < sizeof(bytes));
 	fclose(f);
+	OK(store_receive_write(c->r, str_n(bytes, n)));
 	return store_receive_finish(c->r);
 }
 

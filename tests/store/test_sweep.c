@@ -64,6 +64,19 @@ static void sound(struct store *s)
 	buf_free(&what);
 }
 
+/* The index lost: the log alone tells the same. */
+static struct store *without_index(struct store *s, struct fake_disk *f)
+{
+	struct super u = s->super;
+
+	store_close(s);
+	for (unsigned i = 0; i < u.extent_count; i++)
+		memset(f->live + UNITS_AT + (uint64_t)u.extents[i].unit * u.unit_bytes, 0,
+			(size_t)u.extents[i].units * u.unit_bytes);
+	OK(store_open(&s, &f->d, NULL));
+	return s;
+}
+
 /* ---- a branch that goes, one that stays ---- */
 static int comes_back(void *p)
 {
@@ -96,13 +109,7 @@ static int comes_back(void *p)
 		store_close(s);
 		OK(store_open(&s, &f->d, NULL));
 	}
-	/* The index lost: the log alone tells the same. */
-	struct super u = s->super;
-	store_close(s);
-	for (unsigned i = 0; i < u.extent_count; i++)
-		memset(f->live + UNITS_AT + (uint64_t)u.extents[i].unit * u.unit_bytes, 0,
-			(size_t)u.extents[i].units * u.unit_bytes);
-	OK(store_open(&s, &f->d, NULL));
+	s = without_index(s, f);
 	for (unsigned k = 0; k < 150; k += 3)
 		expect_big(s, BRANCH, "f/%2$x/%1$u", k);
 	sound(s);
@@ -112,7 +119,7 @@ static int comes_back(void *p)
 	return 0;
 }
 
-/* Breakage it catches: freeing a unit whose keys no checkpoint holds. */
+/* Breakage it catches: dead objects that the index made again takes for whole. */
 Test(sweep, a_branch_that_is_gone_gives_its_room_back)
 {
 	on_disk(comes_back, 24 * MIB);
@@ -129,6 +136,10 @@ static int rewritten(void *p)
 	OK(store_open(&s, &f->d, NULL));
 	for (k = 0; k < 20; k++)
 		OK(put_big(s, BRANCH, "f/%u", k));
+	struct store_edit *early;
+	OK(store_edit_begin(&early, s, BRANCH, OS_FOREVER));
+	OK(store_edit_local_put(early, STR("early"), STR("still here")));
+	OK(store_edit_commit(NULL, early, &why_test));
 	for (k = 0; k < 2500; k++) { /* 50 MB on a disk of 16 */
 		struct store_edit *e;
 		noise(value, sizeof(value), k);
@@ -142,24 +153,26 @@ static int rewritten(void *p)
 		}
 	}
 	cr_expect(sweeps > 2 && sweeps < 40, "%u sweeps", sweeps);
-	for (int again = 0; again < 2; again++) {
+	for (int again = 0; again < 3; again++) {
 		struct arena a;
 		struct str v;
 		arena_init(&a, MIB);
 		noise(value, sizeof(value), 2499);
 		OK(store_local_get(&v, &a, s, STR("odd")));
 		cr_expect(str_eq(v, str_n(value, sizeof(value))));
+		OK(store_local_get(&v, &a, s, STR("early")));
+		cr_expect(str_eq(v, STR("still here")));
 		arena_free(&a);
 		for (k = 0; k < 20; k++)
 			expect_big(s, BRANCH, "f/%u", k);
 		sound(s);
-		store_close(s);
-		OK(store_open(&s, &f->d, NULL));
+		s = without_index(s, f);
 	}
 	store_close(s);
 	return 0;
 }
 
+/* Breakage it catches: units freed whose keys nothing else holds. */
 Test(sweep, keys_written_over_and_over_never_fill_the_disk)
 {
 	on_disk(rewritten, 16 * MIB);
@@ -367,10 +380,60 @@ static int together(void *p)
 	return 0;
 }
 
-/* Breakage it catches: an object found unmarked and taken for kept. */
+/* Breakage it catches: frames of a spool under way that nothing marks. */
 Test(sweep, while_others_edit_read_and_spool)
 {
 	on_disk(together, 64 * MIB);
+}
+
+/* ---- at the very moment ---- */
+struct late {
+	struct store *s;
+	bool done;
+};
+
+static void comes_late(void *arg)
+{
+	struct late *l = arg;
+
+	while (!l->s->sweep) /* settled: the old copies are as good as gone */
+		os_yield();
+	for (unsigned k = 0; k < 6; k++)
+		OK(put_big(l->s, BRANCH, "again/%u", 7000 + 11 * k));
+	l->done = true;
+}
+
+static int at_the_moment(void *p)
+{
+	struct fake_disk *f = p;
+	struct late l = { 0 };
+
+	OK(store_open(&l.s, &f->d, NULL));
+	for (unsigned k = 0; k < 6; k++)
+		OK(put_big(l.s, STR("refs/heads/t"), "t/%u", 7000 + 11 * k));
+	OK(drop_ref(l.s, STR("refs/heads/t")));
+	for (unsigned k = 0; k < 20; k++)
+		OK(put_big(l.s, BRANCH, "f/%u", k));
+	l.s->ahead_sec = 31 * DAY;
+	OK(os_spawn("late", comes_late, &l));
+	sweep_now(l.s);
+	while (!l.done)
+		os_yield();
+	for (int again = 0; again < 2; again++) {
+		for (unsigned k = 0; k < 6; k++)
+			expect_big(l.s, BRANCH, "again/%u", 7000 + 11 * k);
+		sound(l.s);
+		store_close(l.s);
+		OK(store_open(&l.s, &f->d, NULL));
+	}
+	store_close(l.s);
+	return 0;
+}
+
+/* Breakage it catches: an object that is being swept taken for kept. */
+Test(sweep, what_is_gone_is_written_again)
+{
+	on_disk(at_the_moment, 16 * MIB);
 }
 
 /* ---- power cuts ---- */
@@ -489,7 +552,7 @@ static int cut_anywhere(void *arg)
 	return 0;
 }
 
-/* Breakage it catches: a unit freed before the index that knows the new places is durable. */
+/* Breakage it catches: objects copied on that the index is not told of. */
 Test(sweep, power_cuts, .timeout = 300)
 {
 	os_log_level(OS_ERROR);

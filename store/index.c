@@ -249,7 +249,7 @@ static int follow(struct store *s)
 {
 	struct log_geometry g;
 	struct log_pos at = { 0 };
-	struct str value;
+	struct str value = STR_NONE;
 	int err = index_start(s);
 
 	super_geometry(&g, &s->super);

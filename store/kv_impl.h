@@ -18,7 +18,7 @@
 enum kv_table {
 	KV_OBJ,   /* object id -> where it lies in the log (object.c) */
 	KV_FRAME, /* content id, frame number -> where that frame of a large object lies */
-	KV_SYS, /* one letter, then: r refs, h ref records, s shallow boundary, p pins, m meta, u units */
+	KV_SYS, /* first r: refs, h their records, s shallow, k horizons, p pins, m meta, u units */
 	KV_LOCAL,
 	KV_ROW,
 	KV_TABLES

@@ -212,7 +212,7 @@ fuzz: ## libFuzzer on every parser, FUZZ_SEC seconds each (60); finds go to buil
 		-print_final_stats=1 -max_total_time=$(or $(FUZZ_SEC),60) -artifact_prefix=build/fuzz/$$f- \
 		build/fuzz/$$f tests/fuzz/seeds/$$f; done
 
-bench: ## benchmarks against named peers (BENCH=boot, mail, store or git: only that)
+bench: ## benchmarks against named peers (BENCH=boot, mail, store, git or dav: only that)
 	@third_party/setup bench
 	@$(MAKE) $(SYNC) all build/unix-rel/bench/store
 	@bench/run $(BENCH)

@@ -155,7 +155,7 @@ def allod_machine(folder):
     def run(*words):
         return subprocess.run([BUILD + "/allod", *words], env=env, check=True, capture_output=True, text=True).stdout
 
-    run("init", "alice@example.org", "--target", "virt", "--listen", peers.listen())
+    run("init", "alice@example.org", "--services", "mail", "--target", "virt", "--listen", peers.listen())
     run("up")
     try:
         password = json.loads(run("user", "app-password", "alice", "--client", "bench", "--json"))["password"]

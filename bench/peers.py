@@ -110,7 +110,7 @@ def allod_unix():
         return subprocess.run([allod, *words], env=env, check=True, capture_output=True, text=True).stdout
 
     try:
-        run("init", "alice@example.org", "--target", "unix", "--listen", listen())
+        run("init", "alice@example.org", "--services", "mail", "--target", "unix", "--listen", listen())
         secret = json.loads(run("user", "app-password", "alice", "--client", "bench", "--json"))["password"]
         run("up")
         status = json.loads(run("status", "--json"))

@@ -3,6 +3,8 @@
 #include "store/receive_impl.h"
 #include "store/sweep_impl.h"
 
+#define ROUNDS 4
+
 void mark_end(struct sweep *w)
 {
 	for (uint32_t i = 0; w->units && i < w->s->super.units; i++)
@@ -263,7 +265,7 @@ int mark_all(struct sweep *w)
 	if (!w->units)
 		return err_set(ERR_NOMEM, "store: out of memory");
 	err = ref_record_each(w->s, want_record, w);
-	while (err >= 0 && !w->settled) {
+	for (unsigned round = 1; err >= 0 && !w->settled; round++) {
 		err = drain(w);
 		if (err >= 0)
 			err = store_turn(w->s, OS_FOREVER);
@@ -272,6 +274,8 @@ int mark_all(struct sweep *w)
 		err = group_flush(w->s);
 		if (err >= 0)
 			err = want_roots(w);
+		if (err >= 0 && round > ROUNDS) /* who writes without pause waits this once */
+			err = drain(w);
 		if (err >= 0 && w->stack.n == 0)
 			settle(w);
 		store_turn_end(w->s);

@@ -436,6 +436,50 @@ Test(sweep, what_is_gone_is_written_again)
 	on_disk(at_the_moment, 16 * MIB);
 }
 
+static void never_pauses(void *arg)
+{
+	struct crowd *c = arg;
+	struct arena a;
+	unsigned me = c->running++;
+
+	arena_init(&a, MIB);
+	for (unsigned k = 0; !c->stop; k++) {
+		arena_reset(&a);
+		OK(put_text(c->s, num(&a, "refs/heads/w%u", me), num(&a, "f/%2$x/%1$u", k % 50),
+			num(&a, "text %u", k)));
+		c->edits++;
+	}
+	c->running--;
+	arena_free(&a);
+}
+
+static int under_load(void *p)
+{
+	struct fake_disk *f = p;
+	struct crowd c = { 0 };
+
+	OK(store_open(&c.s, &f->d, NULL));
+	for (unsigned k = 0; k < 30; k++)
+		OK(put_big(c.s, BRANCH, "f/%u", k));
+	for (unsigned i = 0; i < 4; i++)
+		OK(os_spawn("writer", never_pauses, &c));
+	while (c.edits < 20)
+		os_yield();
+	sweep_now(c.s);
+	c.stop = true;
+	while (c.running)
+		os_yield();
+	sound(c.s);
+	store_close(c.s);
+	return 0;
+}
+
+/* Breakage it catches: a sweep that begins anew for every commit, and never ends. */
+Test(sweep, ends_while_others_never_pause, .timeout = 120)
+{
+	on_disk(under_load, 64 * MIB);
+}
+
 /* ---- power cuts ---- */
 #define FILES 40
 static unsigned sweeps_cut;

@@ -34,6 +34,7 @@ struct ical {
 	struct content *root, *cal;
 	struct ical_zone *zones;      /* as they were needed */
 	const struct ical_zone *home; /* of floating times and dates; NULL: UTC */
+	uint32_t zone_rules;          /* of VTIMEZONEs, followed so far */
 };
 MUST_CHECK int ical_parse(struct ical **out, struct arena *a, struct str bytes);
 /* By IANA name, else by the object's own VTIMEZONE; NULL: neither (then its times are floating). */

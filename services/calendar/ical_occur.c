@@ -5,6 +5,7 @@
 #define SLACK_SEC     (2 * 86400) /* a wall is never further than this from UTC */
 #define OVERRIDES_MAX 2000
 #define EXDATES_MAX   5000
+#define RULES_MAX     20 /* RRULEs of a part: each may be walked for long and give nothing */
 
 int ical_parse(struct ical **out, struct arena *a, struct str bytes)
 {
@@ -228,10 +229,12 @@ static int rules(struct run *r)
 {
 	const struct ical_time *s = &r->span.start;
 	struct content_line *l;
-	int err = 0;
+	int err = 0, n = 0;
 
 	for (l = content_get(r->master, STR("RRULE"), NULL); l && err >= 0;
 		l = content_get(r->master, STR("RRULE"), l)) {
+		if (n++ == RULES_MAX)
+			return err_set(ERR_LIMIT, "calendar: over %d rules", RULES_MAX);
 		struct ical_rule rule = { .text = l->value,
 			.start = *s,
 			.steps = &r->steps,

@@ -2,6 +2,9 @@
 /* Times, durations, and the zones they are in. */
 #include "services/calendar/ical_impl.h"
 
+#define DURATION_MAX   ((int64_t)40000000000) /* seconds: over a thousand years */
+#define ZONE_RULES_MAX 30                     /* of an object */
+
 static bool digits(int *out, struct str s, size_t at, size_t n)
 {
 	int v = 0;
@@ -87,6 +90,8 @@ int ical_duration(int64_t *sec, struct str s)
 		if (!unit || !number)
 			return err_set(ERR_BAD, "\"%.*s\" is no duration", STR_ARG(s));
 		total += n * unit;
+		if (total > DURATION_MAX) /* before sums of times, or of sums, can overflow */
+			return err_set(ERR_BAD, "\"%.*s\" is too long", STR_ARG(s));
 		n = 0;
 		number = false;
 		any = true;
@@ -172,7 +177,8 @@ static void observance(struct ical_zone *z, struct ical *o, const struct content
 	g.at.before = offset_of(from->value);
 	g.at.after = offset_of(to->value);
 	(void)add_onset(&g, t.wall);
-	for (l = content_get(c, STR("RRULE"), NULL); l; l = content_get(c, STR("RRULE"), l)) {
+	for (l = content_get(c, STR("RRULE"), NULL); l && o->zone_rules++ < ZONE_RULES_MAX;
+		l = content_get(c, STR("RRULE"), l)) {
 		struct ical_rule rule = { .text = l->value,
 			.start = t,
 			.to = 4102444800, /* 2100 */

@@ -122,10 +122,13 @@ static int change(struct store_edit *e, struct job *j)
 {
 	struct dav_request *r = j->r;
 	struct dav_res there;
-	int err = dav_refresh(r, e);
+	bool collection = j->from.node.collection;
+	int err = dav_still(e, r, &j->up);
 
 	if (err >= 0)
 		err = dav_res_find(&j->from, r, &r->path);
+	if (err >= 0 && j->from.node.collection != collection)
+		err = err_set(ERR_CONFLICT, "it has changed meanwhile");
 	if (err >= 0 && !dav_conditions(r, &j->from.node.oid)) {
 		store_edit_abort(e);
 		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");

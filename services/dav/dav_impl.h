@@ -44,6 +44,8 @@ int dav_item_check(
 int dav_edit_begin(struct store_edit **e, struct dav_request *r);
 /* From here on the request sees the branch as the edit does. */
 MUST_CHECK int dav_refresh(struct dav_request *r, struct store_edit *e);
+/* The same; also, the collection that was checked is there as it was; ERR_CONFLICT. */
+MUST_CHECK int dav_still(struct store_edit *e, struct dav_request *r, struct dav_res *up);
 /* Deletes a resource and what belongs to it; ERR_NOENT. */
 MUST_CHECK int dav_remove(struct store_edit *e, const struct dav_path *p, bool collection);
 /* 0, or < 0 and an error was replied. BLOCKS. */

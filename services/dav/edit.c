@@ -50,6 +50,22 @@ int dav_refresh(struct dav_request *r, struct store_edit *e)
 	return err;
 }
 
+int dav_still(struct store_edit *e, struct dav_request *r, struct dav_res *up)
+{
+	const struct dav_meta *was = dav_res_meta(up, r);
+	struct dav_res now = { .path = up->path };
+	int err = dav_refresh(r, e);
+
+	if (err >= 0)
+		err = dav_node_find(&now.node, r->cfg->store, &r->root, now.path.segs, now.path.n);
+	if (err < 0 && err != ERR_NOENT)
+		return err;
+	if (err < 0 || !now.node.collection || dav_res_meta(&now, r)->kind != was->kind ||
+		dav_res_meta(&now, r)->components != was->components)
+		return err_set(ERR_CONFLICT, "the collection has gone or changed meanwhile");
+	return 0;
+}
+
 static int commit(struct store_edit *e, struct dav_request *r, struct str message)
 {
 	struct str email = arena_fmt(

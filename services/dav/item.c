@@ -157,6 +157,14 @@ int dav_item_check(
 	return err;
 }
 
+static bool is_collection(struct dav_request *r)
+{
+	struct dav_node node;
+
+	return dav_node_find(&node, r->cfg->store, &r->root, r->path.segs, r->path.n) >= 0 &&
+		node.collection;
+}
+
 void dav_put(struct dav_request *r)
 {
 	struct store_edit *e;
@@ -167,10 +175,13 @@ void dav_put(struct dav_request *r)
 	bool is_new;
 	int err;
 
+	if (http_get(r->x, "Content-Range").p) { /* RFC 9110, 14.5 */
+		dav_refuse(r, 400, STR_NONE, NULL, "an item is put as a whole");
+		return;
+	}
 	if (body(&bytes, r) < 0 || dav_above(&up, r, &r->path) < 0)
 		return;
-	struct dav_res res;
-	if (dav_res_find(&res, r, &r->path) >= 0 && res.node.collection) {
+	if (is_collection(r)) {
 		dav_refuse(r, 405, STR_NONE, NULL, "there is a collection of that name");
 		return;
 	}
@@ -180,6 +191,15 @@ void dav_put(struct dav_request *r)
 	dav_item_file(&file, r->path.segs, r->path.n);
 	if (file.err < 0 || dav_edit_begin(&e, r) < 0)
 		return;
+	/* The body took its time, and so may the turn: what was checked has to hold now. */
+	err = dav_still(e, r, &up);
+	if (err >= 0 && is_collection(r))
+		err = err_set(ERR_CONFLICT, "there is a collection of that name");
+	if (err < 0) {
+		store_edit_abort(e);
+		dav_fail_err(r, err);
+		return;
+	}
 	err = store_edit_find(&there, e, buf_str(&file));
 	is_new = err == ERR_NOENT;
 	if ((err >= 0 || is_new) && !dav_conditions(r, is_new ? NULL : &there.oid)) {

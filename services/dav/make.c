@@ -192,9 +192,9 @@ static int kind_wanted(enum dav_kind *out, const struct xml *root)
 }
 
 /* May a collection of that kind stand here? < 0: replied. */
-static int place_free(struct dav_request *r, enum dav_kind kind)
+static int place_free(struct dav_res *up, struct dav_request *r, enum dav_kind kind)
 {
-	struct dav_res res, up = { .path = r->path };
+	struct dav_res res;
 
 	if (kind != DAV_PLAIN && kind != r->cfg->service->kind) {
 		dav_refuse(r, 403, XML_DAV, "valid-resourcetype", "that kind belongs elsewhere");
@@ -204,13 +204,14 @@ static int place_free(struct dav_request *r, enum dav_kind kind)
 		dav_refuse(r, 405, XML_DAV, "resource-must-be-null", "it is there already");
 		return ERR_EXIST;
 	}
-	up.path.n--;
-	if (dav_node_find(&up.node, r->cfg->store, &r->root, up.path.segs, up.path.n) < 0 ||
-		!up.node.collection) {
+	*up = (struct dav_res){ .path = r->path };
+	up->path.n--;
+	if (dav_node_find(&up->node, r->cfg->store, &r->root, up->path.segs, up->path.n) < 0 ||
+		!up->node.collection) {
 		dav_refuse(r, 409, STR_NONE, NULL, "what it would stand in is not there");
 		return ERR_NOENT;
 	}
-	if (dav_res_meta(&up, r)->kind != DAV_PLAIN) {
+	if (dav_res_meta(up, r)->kind != DAV_PLAIN) {
 		dav_refuse(r, 403, kind == DAV_CALENDAR ? XML_CALDAV : XML_DAV,
 			kind == DAV_CALENDAR ? "calendar-collection-location-ok"
 					     : "collection-location-ok",
@@ -235,13 +236,16 @@ static void refuse_props(struct dav_request *r, const struct changes *c, const c
 static void make(
 	struct dav_request *r, const struct xml *root, enum dav_kind kind, const char *answer)
 {
+	struct dav_res up;
 	struct dav_meta meta = { .kind = kind };
 	struct changes c = { 0 };
 	struct store_edit *e;
-	struct store_entry there;
-	struct buf folder;
-	int err = apply(&c, r, &meta, root, true);
+	struct dav_node there;
+	int err;
 
+	if (place_free(&up, r, kind) < 0)
+		return;
+	err = apply(&c, r, &meta, root, true);
 	if (err < 0) {
 		dav_fail_err(r, err);
 		return;
@@ -250,11 +254,11 @@ static void make(
 		refuse_props(r, &c, answer);
 		return;
 	}
-	buf_init(&folder, &r->a);
-	dav_collection_folder(&folder, r->path.segs, r->path.n);
 	if (dav_edit_begin(&e, r) < 0)
 		return;
-	err = folder.err < 0 ? folder.err : store_edit_find(&there, e, buf_str(&folder));
+	err = dav_still(e, r, &up);
+	if (err >= 0)
+		err = dav_node_find(&there, r->cfg->store, &r->root, r->path.segs, r->path.n);
 	err = err == ERR_NOENT ? put_meta(e, r, &meta, true) : err >= 0 ? ERR_EXIST : err;
 	if (err < 0) {
 		store_edit_abort(e);
@@ -289,8 +293,7 @@ void dav_mkcol(struct dav_request *r)
 		dav_refuse(r, 403, XML_DAV, "valid-resourcetype", err_text(ERR_BAD));
 		return;
 	}
-	if (place_free(r, kind) >= 0)
-		make(r, root, kind, "mkcol-response");
+	make(r, root, kind, "mkcol-response");
 }
 
 void dav_mkcalendar(struct dav_request *r)
@@ -303,6 +306,5 @@ void dav_mkcalendar(struct dav_request *r)
 		dav_refuse(r, 400, STR_NONE, NULL, "the body is no mkcalendar");
 		return;
 	}
-	if (place_free(r, DAV_CALENDAR) >= 0)
-		make(r, root, DAV_CALENDAR, "mkcalendar-response");
+	make(r, root, DAV_CALENDAR, "mkcalendar-response");
 }

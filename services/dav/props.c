@@ -65,7 +65,7 @@ static int displayname(struct ask *q)
 {
 	if (q->res->path.place == DAV_PRINCIPAL)
 		return text(q, q->res->path.user);
-	return text(q, q->res->node.collection ? dav_res_meta(q->res, q->r)->name : STR_NONE);
+	return text(q, dav_res_meta(q->res, q->r)->name);
 }
 
 static int principal(struct ask *q)
@@ -275,7 +275,7 @@ static const struct prop {
 #define CS_NS      { "http://calendarserver.org/ns/", 29 }
 #define ICAL_NS    { "http://apple.com/ns/ical/", 25 }
 	{ DAV_NS, "resourcetype", ON_ALL, resourcetype },
-	{ DAV_NS, "displayname", ON_FOLDER, displayname },
+	{ DAV_NS, "displayname", ON_ALL, displayname },
 	{ DAV_NS, "getetag", ON_ITEM, etag },
 	{ DAV_NS, "getcontenttype", ON_ITEM, content_type },
 	{ DAV_NS, "getcontentlength", ON_ITEM, content_length },
@@ -290,19 +290,19 @@ static const struct prop {
 	{ CS_NS, "getctag", ON_COLLECTION | NOT_IN_ALL, ctag },
 	{ CALDAV_NS, "calendar-home-set", ON_OTHER | ON_PLAIN | NOT_IN_ALL, calendar_home },
 	{ CALDAV_NS, "calendar-user-address-set", ON_OTHER | NOT_IN_ALL, user_addresses },
-	{ CALDAV_NS, "calendar-description", ON_COLLECTION | NOT_IN_ALL, description },
-	{ CALDAV_NS, "calendar-timezone", ON_COLLECTION | NOT_IN_ALL, timezone_text },
+	{ CALDAV_NS, "calendar-description", ON_ALL | NOT_IN_ALL, description },
+	{ CALDAV_NS, "calendar-timezone", ON_ALL | NOT_IN_ALL, timezone_text },
 	{ CALDAV_NS, "supported-calendar-component-set", ON_COLLECTION | NOT_IN_ALL, components },
 	{ CALDAV_NS, "supported-calendar-data", ON_COLLECTION | NOT_IN_ALL, calendar_data },
 	{ CALDAV_NS, "max-resource-size", ON_COLLECTION | NOT_IN_ALL, max_size },
 	{ CALDAV_NS, "supported-collation-set", ON_COLLECTION | NOT_IN_ALL, collations },
 	{ CARDDAV_NS, "addressbook-home-set", ON_OTHER | ON_PLAIN | NOT_IN_ALL, addressbook_home },
-	{ CARDDAV_NS, "addressbook-description", ON_COLLECTION | NOT_IN_ALL, description },
+	{ CARDDAV_NS, "addressbook-description", ON_ALL | NOT_IN_ALL, description },
 	{ CARDDAV_NS, "supported-address-data", ON_COLLECTION | NOT_IN_ALL, address_data },
 	{ CARDDAV_NS, "max-resource-size", ON_COLLECTION | NOT_IN_ALL, max_size },
 	{ CARDDAV_NS, "supported-collation-set", ON_COLLECTION | NOT_IN_ALL, collations },
-	{ ICAL_NS, "calendar-color", ON_COLLECTION | NOT_IN_ALL, color },
-	{ ICAL_NS, "calendar-order", ON_COLLECTION | NOT_IN_ALL, order },
+	{ ICAL_NS, "calendar-color", ON_ALL | NOT_IN_ALL, color },
+	{ ICAL_NS, "calendar-order", ON_ALL | NOT_IN_ALL, order },
 };
 
 /* CalDAV's own are not defined in an address book, nor the reverse. */
@@ -356,7 +356,6 @@ static int write_dead(struct ask *q)
 static int write_data(struct ask *q)
 {
 	const struct dav_service *s = q->r->cfg->service;
-	size_t mark = q->b->n;
 	struct str bytes;
 	struct buf data;
 	int err;
@@ -368,10 +367,11 @@ static int write_data(struct ask *q)
 		return err;
 	buf_init(&data, &q->r->item);
 	err = s->data(&data, &q->r->item, bytes, q->x);
-	xml_leaf(q->b, s->data_ns, s->data_name, buf_str(&data));
-	if (err < 0 || data.err < 0)
-		q->b->n = mark;
-	return err < 0 ? err : data.err;
+	if (err < 0 && err != ERR_LIMIT)
+		return err;
+	/* Too much to spell out: the item as it is, rather than none. */
+	xml_leaf(q->b, s->data_ns, s->data_name, err < 0 ? bytes : buf_str(&data));
+	return 0;
 }
 
 static int write_asked(struct ask *q)
@@ -439,10 +439,11 @@ static void all(struct ask *q, bool names)
 		const struct prop *p = &props[i];
 		if (!fits(p, q) || (p->on & NOT_IN_ALL && !names))
 			continue;
-		if (names)
+		size_t mark = q->b->n;
+		if (write_one(q, p) >= 0 && names) {
+			q->b->n = mark;
 			xml_empty(q->b, p->ns, p->name);
-		else if (write_one(q, p) < 0)
-			continue;
+		}
 	}
 	for (size_t i = 0; i < m->prop_count; i++) {
 		struct str name = arena_dup(&q->r->item, m->props[i].name);

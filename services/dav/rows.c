@@ -12,6 +12,7 @@
 #define ITEM_KEY   (KEY_BYTES + DAV_NAME_MAX)
 #define ITEM_VALUE (20 + 1 + 8 + 8)
 #define PARSE_ROOM (16u << 20)
+#define TURN_NS    (10 * OS_MS)
 
 static struct str row_key(
 	char out[static KEY_BYTES], struct str ref, struct str folder, struct str uid)
@@ -74,30 +75,40 @@ struct scan {
 	int64_t from, to;
 	dav_item_fn *fn;
 	void *ctx;
+	os_time since; /* it has not let others run */
 };
 
 static int on_item(void *ctx, struct str key, struct str value)
 {
 	struct scan *s = ctx;
 	struct dav_res res = { .path = s->of->path };
+	char name[DAV_NAME_MAX]; /* the row's own bytes are gone once something waits */
 	int64_t from, to;
+	int err;
 
-	if (value.n != ITEM_VALUE || res.path.n == DAV_SEGS_MAX)
+	if (value.n != ITEM_VALUE || res.path.n == DAV_SEGS_MAX || key.n > ITEM_KEY)
 		return 0;
 	from = get64(value.p + 21);
 	to = get64(value.p + 29);
 	if ((s->components && value.p[20] && !(s->components & (uint8_t)value.p[20])) ||
 		((from || to) && (from >= s->to || to < s->from)))
 		return 0;
-	res.path.segs[res.path.n++] = str_sub(key, KEY_BYTES, key.n);
+	memcpy(name, key.p + KEY_BYTES, key.n - KEY_BYTES);
+	res.path.segs[res.path.n++] = str_n(name, key.n - KEY_BYTES);
 	memcpy(res.node.oid.b, value.p, sizeof(res.node.oid.b));
-	return s->fn(s->ctx, &res);
+	err = s->fn(s->ctx, &res);
+	if (os_now() - s->since >
+		TURN_NS) { /* items that are long to look through, one after another */
+		os_yield();
+		s->since = os_now();
+	}
+	return err;
 }
 
 int dav_items(struct dav_request *r, const struct dav_res *collection, unsigned components,
 	int64_t from, int64_t to, dav_item_fn *fn, void *ctx)
 {
-	struct scan s = { r, collection, components, from, to, fn, ctx };
+	struct scan s = { r, collection, components, from, to, fn, ctx, os_now() };
 	char room[ITEM_KEY];
 	struct buf folder;
 	struct str prefix;

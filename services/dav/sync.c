@@ -58,6 +58,21 @@ void dav_sync_token(struct buf *b, struct dav_request *r, const struct dav_res *
 	token_write(b, r, &collection->path, &t);
 }
 
+static int first(void *ctx, struct str name, const struct store_entry *e)
+{
+	(void)ctx;
+	(void)name;
+	(void)e;
+	return ERR_CLOSED;
+}
+
+/* The home set, and folders that were pushed, have no .collection: so any entry will do. */
+static bool is_kept(struct store *s, const struct store_oid *tree)
+{
+	int err = store_list(s, tree, STR_NONE, first, NULL);
+	return err >= 0 || err == ERR_CLOSED;
+}
+
 static int token_read(struct token *t, struct dav_request *r, struct str s)
 {
 	char want[2 * MAC_BYTES + 1];
@@ -77,10 +92,7 @@ static int token_read(struct token *t, struct dav_request *r, struct str s)
 		return ERR_BAD;
 	t->has_from = !str_eq(from, STR(NONE_HEX));
 
-	/* Still kept? */
-	struct store_entry e;
-	if (store_find(&e, r->cfg->store, &t->to, STR(".collection")) < 0 ||
-		(t->has_from && store_find(&e, r->cfg->store, &t->from, STR(".collection")) < 0))
+	if (!is_kept(r->cfg->store, &t->to) || (t->has_from && !is_kept(r->cfg->store, &t->from)))
 		return ERR_NOENT;
 	return 0;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/dav/tree.h"
 
-#define FOLDER_ROOM (3 * (DAV_NAME_MAX + 1)) /* every byte escaped */
-
 static int folder_find(struct store_oid *out, struct store *s, const struct store_oid *root,
 	const struct str *segs, size_t n)
 {

@@ -311,3 +311,73 @@ Test(query, takes)
 {
 	rig_run(&calendar_service, takes);
 }
+
+/* ---- what is hard to look through ---- */
+static void hostile(struct rig *r)
+{
+	struct buf b;
+
+	/* Each part is within bounds, the sum beyond every year there is. */
+	buf_init(&b, &r->a);
+	buf_addz(&b,
+		"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:long" NL
+		"DTSTART;TZID=Europe/Berlin:20260101T000000" NL "DURATION:P");
+	for (int i = 0; i < 4000; i++)
+		buf_addz(&b, "99999999W");
+	buf_addz(&b, NL "END:VEVENT" NL "END:VCALENDAR" NL);
+	buf_addc(&b, 0);
+	want(r, 201, ask(r, "PUT", CAL "long", NULL, b.p));
+	/* Nothing comes of any of these, which takes libical a while to see. */
+	b.n = 0;
+	buf_addz(&b,
+		"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:rules" NL
+		"DTSTART:20260101T000000Z" NL);
+	for (int i = 0; i < 20000; i++)
+		buf_addz(&b, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30" NL);
+	buf_addz(&b, "END:VEVENT" NL "END:VCALENDAR" NL);
+	buf_addc(&b, 0);
+	want(r, 201, ask(r, "PUT", CAL "rules", NULL, b.p));
+	b.n = 0;
+	buf_addz(&b, "BEGIN:VCALENDAR" NL "BEGIN:VTIMEZONE" NL "TZID:Mine" NL);
+	for (int i = 0; i < 6000; i++)
+		buf_addz(&b,
+			"BEGIN:STANDARD" NL "DTSTART:19700101T000000" NL "TZOFFSETFROM:+0100" NL
+			"TZOFFSETTO:+0200" NL "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30" NL
+			"END:STANDARD" NL);
+	buf_addz(&b,
+		"END:VTIMEZONE" NL "BEGIN:VEVENT" NL "UID:zone" NL
+		"DTSTART;TZID=Mine:20260101T000000" NL "END:VEVENT" NL "END:VCALENDAR" NL);
+	buf_addc(&b, 0);
+	want(r, 201, ask(r, "PUT", CAL "zone", NULL, b.p));
+	want(r, 207, query(r, EV(RANGE("20270101T000000Z", "20280101T000000Z")), ""));
+	cr_expect(!says(r, CAL "long<") && !says(r, CAL "zone<"));
+}
+Test(query, hostile, .timeout = 60)
+{
+	rig_run(&calendar_service, hostile);
+}
+
+/* Occurrences that would fill the memory of a request: the rule is given, not nothing. */
+static void too_many(struct rig *r)
+{
+	char *text = arena_zalloc(&r->a, 20001);
+
+	memset(text, 'x', 20000);
+	want(r, 201,
+		ask(r, "PUT", CAL "big", NULL,
+			arena_fmt(&r->a,
+				"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:big" NL
+				"DTSTART:20260101T000000Z" NL "RRULE:FREQ=DAILY" NL
+				"DESCRIPTION:%s" NL "END:VEVENT" NL "END:VCALENDAR" NL,
+				text)
+				.p));
+	want(r, 207,
+		query(r, EV(""),
+			"<C:calendar-data><C:expand start='20260201T000000Z' "
+			"end='20360302T000000Z'/></C:calendar-data>"));
+	cr_expect(says(r, "RRULE:FREQ=DAILY") && !says(r, "404"));
+}
+Test(query, too_many)
+{
+	rig_run(&calendar_service, too_many);
+}

@@ -5,12 +5,19 @@
 
 #define CHUNK (64 * 1024)
 
+void *fake_realloc(void *p, size_t n)
+{
+	void *to = realloc(p, n);
+
+	os_assert(to);
+	return to;
+}
+
 static struct fake_op *add(struct fake_tape *t)
 {
 	if (t->n == t->cap) {
 		t->cap = t->cap ? 2 * t->cap : 256;
-		t->ops = realloc(t->ops, t->cap * sizeof(*t->ops));
-		os_assert(t->ops);
+		t->ops = fake_realloc(t->ops, t->cap * sizeof(*t->ops));
 	}
 	t->ops[t->n] = (struct fake_op){ 0 };
 	return &t->ops[t->n++];

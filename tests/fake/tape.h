@@ -20,6 +20,8 @@
 
 #include "tests/fake/disk.h"
 
+void *fake_realloc(void *p, size_t n); /* never NULL */
+
 struct fake_op {
 	uint8_t *bytes; /* NULL: a flush */
 	uint64_t at;

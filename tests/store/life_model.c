@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The model of a store's life, and a store compared with it. */
+#include "tests/fake/tape.h"
 #include "tests/store/life_impl.h"
 
 #include <ctype.h>
@@ -55,9 +56,9 @@ static void add(
 
 	if (m->n == m->cap) {
 		m->cap = m->cap ? 2 * m->cap : 256;
-		m->changes = realloc(m->changes, m->cap * sizeof(*m->changes));
+		m->changes = fake_realloc(m->changes, m->cap * sizeof(*m->changes));
 	}
-	os_assert(name && m->changes);
+	os_assert(name);
 	memcpy(name, kind.p, kind.n);
 	memcpy(name + kind.n, key.p, key.n);
 	name[kind.n + key.n] = '\0';
@@ -197,8 +198,7 @@ static void found(struct walk *w, const char *kind, struct str key, uint64_t has
 {
 	if (w->n == w->cap) {
 		w->cap = w->cap ? 2 * w->cap : 1024;
-		w->items = realloc(w->items, w->cap * sizeof(*w->items));
-		os_assert(w->items);
+		w->items = fake_realloc(w->items, w->cap * sizeof(*w->items));
 	}
 	w->items[w->n++] =
 		(struct item){ arena_fmt(&w->names, "%s%.*s", kind, STR_ARG(key)).p, hash };

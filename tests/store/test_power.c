@@ -47,8 +47,7 @@ static void note_mark(struct recording *r)
 
 	if (n >= r->cap) {
 		size_t cap = 2 * n + 256;
-		r->marks = realloc(r->marks, cap * sizeof(*r->marks));
-		os_assert(r->marks);
+		r->marks = fake_realloc(r->marks, cap * sizeof(*r->marks));
 		memset(r->marks + r->cap, 0, (cap - r->cap) * sizeof(*r->marks));
 		r->cap = cap;
 	}

@@ -133,6 +133,26 @@ static bool in_window(struct ical *o, const struct content *parent, const struct
 	return yes != 0; /* what can't be told for certain is shown rather than hidden */
 }
 
+static int is_told(void *ctx, const struct ical_occurrence *x)
+{
+	(void)x;
+	*(bool *)ctx = true;
+	return ERR_CLOSED;
+}
+
+/* Does any part of that name take place then? Looked at once for the master and all its overrides. */
+static bool any_in_window(struct ical *o, struct str name, const struct xml *range)
+{
+	struct ical_window w;
+	bool yes = false;
+	int err = cal_window(&w, range);
+
+	if (err < 0)
+		return false;
+	err = ical_occurrences(o, name, &w, is_told, &yes);
+	return yes || err < 0; /* as in in_window */
+}
+
 static bool comp_matches(struct ical *o, const struct content *parent, const struct content *c,
 	const struct xml *filter);
 
@@ -140,9 +160,12 @@ static bool any_child(struct ical *o, const struct content *parent, const struct
 {
 	struct str name = xml_attr(filter, "name");
 	const struct content *c = content_child(parent, name, NULL);
+	const struct xml *only = xml_first(filter);
 
 	if (part(filter, "is-not-defined"))
 		return !c;
+	if (c && parent == o->cal && xml_is(only, XML_CALDAV, "time-range") && !xml_next(only))
+		return any_in_window(o, name, only);
 	for (; c; c = content_child(parent, name, c))
 		if (comp_matches(o, parent, c, filter))
 			return true;

@@ -2,6 +2,9 @@
 /* COPY and MOVE (RFC 4918, 9.8 and 9.9), each one commit. */
 #include "services/dav/dav_impl.h"
 
+/* Copies of copies grow as powers do, and each of their files gets rows. */
+#define COPY_MAX 20000
+
 struct job {
 	struct dav_request *r;
 	struct dav_path to;
@@ -49,6 +52,25 @@ static int read_headers(struct job *j)
 	return 0;
 }
 
+static int count(void *ctx, const struct store_change *c)
+{
+	(void)c;
+	return ++*(uint32_t *)ctx > COPY_MAX
+		? err_set(ERR_LIMIT, "dav: over %d files in a collection to copy", COPY_MAX)
+		: 0;
+}
+
+/* < 0: replied. */
+static int not_too_many(struct job *j)
+{
+	uint32_t n = 0;
+	int err = store_diff(j->r->cfg->store, NULL, &j->from.node.oid, STR(""), count, &n);
+
+	if (err < 0)
+		dav_fail_err(j->r, err);
+	return err;
+}
+
 /* May what is here stand there? < 0: replied. */
 static int suits(struct job *j)
 {
@@ -62,7 +84,7 @@ static int suits(struct job *j)
 	kind = dav_res_meta(&j->up, r)->kind;
 	if (j->from.node.collection) {
 		if (kind == DAV_PLAIN)
-			return 0;
+			return j->move || j->shallow ? 0 : not_too_many(j);
 		dav_refuse(r, 403, STR_NONE, NULL, "a calendar or address book holds items only");
 		return ERR_DENIED;
 	}

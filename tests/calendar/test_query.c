@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* calendar-query, expand, free-busy: over HTTP, one row a filter and what it finds. */
 #include "services/calendar/calendar.h"
+#include "services/calendar/ical.h"
 #include "tests/dav/rig.h"
 
 #define CAL "/calendars/alice/calendar/"
@@ -355,6 +356,36 @@ static void hostile(struct rig *r)
 Test(query, hostile, .timeout = 60)
 {
 	rig_run(&calendar_service, hostile);
+}
+
+/* A series of years, each week moved by hand: it is looked through within the memory of one item. */
+static void moved_often(struct rig *r)
+{
+	struct buf b;
+
+	buf_init(&b, &r->a);
+	buf_addz(&b,
+		"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:often" NL "DTSTART:20200106T100000Z" NL
+		"DTEND:20200106T110000Z" NL "RRULE:FREQ=WEEKLY;COUNT=400" NL
+		"EXDATE:20200113T100000Z" NL "END:VEVENT" NL);
+	for (int i = 2; i < 400; i++) {
+		buf_addz(&b, "BEGIN:VEVENT" NL "UID:often" NL "RECURRENCE-ID:");
+		ical_utc_write(&b, 1578304800 + i * 604800LL, false);
+		buf_addz(&b, NL "DTSTART:");
+		ical_utc_write(&b, 1578304800 + i * 604800LL + 3600, false);
+		buf_addz(&b, NL "DURATION:PT1H" NL "END:VEVENT" NL);
+	}
+	buf_addz(&b, "END:VCALENDAR" NL);
+	buf_addc(&b, 0);
+	want(r, 201, ask(r, "PUT", CAL "often", NULL, b.p));
+	want(r, 207, query(r, EV(RANGE("20200120T110000Z", "20200120T120000Z")), ""));
+	cr_expect(says(r, CAL "often<"));
+	want(r, 207, query(r, EV(RANGE("20200120T100000Z", "20200120T110000Z")), ""));
+	cr_expect(!says(r, CAL "often<"));
+}
+Test(query, moved_often)
+{
+	rig_run(&calendar_service, moved_often);
 }
 
 /* Occurrences that would fill the memory of a request: the rule is given, not nothing. */

@@ -252,6 +252,31 @@ Test(dav, lateness)
 	rig_run(&service, lateness);
 }
 
+/* Copies of copies: some dozens of requests would fill any disk's index. */
+static void copies(struct rig *r)
+{
+	want(r, 201, ask(r, "MKCOL", HOME "p0/", NULL, NULL));
+	want(r, 201, ask(r, "PUT", HOME "p0/x", NULL, "uid=1"));
+	for (int i = 0; i < 4; i++) {
+		const char *from = arena_fmt(&r->a, HOME "p%d/", i).p;
+		want(r, 201, ask(r, "MKCOL", arena_fmt(&r->a, HOME "p%d/", i + 1).p, NULL, NULL));
+		for (int k = 0; k < 10; k++)
+			want(r, 201,
+				ask(r, "COPY", from,
+					arena_fmt(
+						&r->a, "Destination: " HOME "p%d/%d/\r\n", i + 1, k)
+						.p,
+					NULL));
+	}
+	want(r, 507, ask(r, "COPY", HOME "p4/", "Destination: " HOME "p5/\r\n", NULL));
+	want(r, 201, ask(r, "COPY", HOME "p4/", "Depth: 0\r\nDestination: " HOME "p5/\r\n", NULL));
+	want(r, 201, ask(r, "MOVE", HOME "p4/", "Destination: " HOME "p6/\r\n", NULL));
+}
+Test(dav, copies)
+{
+	rig_run(&service, copies);
+}
+
 /* ---- collections and properties ---- */
 static void properties(struct rig *r)
 {

@@ -9,7 +9,7 @@ static void fail(struct dav_request *r, const struct dav_refusal *why, int err)
 	dav_refuse(r, why->status, why->ns, why->condition, err_text(err));
 }
 
-/* The collection a report is about, or the home set: all calendars in it. < 0: replied. */
+/* The collection a report is about; the items right in it alone. < 0: replied. */
 static int here(struct dav_res *res, struct dav_request *r)
 {
 	int err = dav_res_find(res, r, &r->path);

@@ -124,7 +124,7 @@ static int uid_free(
 	}
 	other.segs[other.n++] = name;
 	buf_init(&href, &r->a);
-	xml_root(&href, "error");
+	xml_root(&href, XML_DAV, "error");
 	xml_open(&href, r->cfg->service->data_ns, "no-uid-conflict");
 	xml_open(&href, XML_DAV, "href");
 	dav_href(&href, &other, false);

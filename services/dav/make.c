@@ -221,14 +221,15 @@ static int place_free(struct dav_res *up, struct dav_request *r, enum dav_kind k
 	return 0;
 }
 
-static void refuse_props(struct dav_request *r, const struct changes *c, const char *element)
+static void refuse_props(
+	struct dav_request *r, const struct changes *c, struct str ns, const char *element)
 {
 	struct buf b;
 
 	buf_init(&b, &r->a);
-	xml_root(&b, element);
+	xml_root(&b, ns, element);
 	propstats(&b, r, c);
-	xml_close(&b, XML_DAV, element);
+	xml_close(&b, ns, element);
 	http_header(r->x, "Content-Type", STR("application/xml; charset=utf-8"));
 	http_reply(r->x, 424, buf_str(&b));
 }
@@ -251,7 +252,8 @@ static void make(
 		return;
 	}
 	if (c.failed) {
-		refuse_props(r, &c, answer);
+		/* RFC 5689 and RFC 4791 have one each. */
+		refuse_props(r, &c, root->ns, answer);
 		return;
 	}
 	if (dav_edit_begin(&e, r) < 0)

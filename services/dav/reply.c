@@ -20,7 +20,7 @@ void dav_refuse(
 		return;
 	}
 	buf_init(&b, &r->a);
-	xml_root(&b, "error");
+	xml_root(&b, XML_DAV, "error");
 	xml_empty(&b, ns, condition);
 	xml_leaf(&b, XML_DAV, "responsedescription", str_of(text));
 	xml_close(&b, XML_DAV, "error");
@@ -37,7 +37,7 @@ void dav_multi_begin(struct dav_multi *m, struct dav_request *r)
 {
 	*m = (struct dav_multi){ .r = r };
 	buf_init(&m->b, NULL);
-	xml_root(&m->b, "multistatus");
+	xml_root(&m->b, XML_DAV, "multistatus");
 }
 
 void dav_multi_flush(struct dav_multi *m)

@@ -62,8 +62,8 @@ struct str xml_inner(struct arena *a, const struct xml *x);
 struct str xml_attr(const struct xml *x, const char *name); /* without namespace; STR_NONE */
 
 /* ---- writing ---- */
-/* The root of a reply: <D:name xmlns:D=… and the other prefixes>. */
-void xml_root(struct buf *b, const char *name);
+/* The root of a reply, of one of the five namespaces: <D:name xmlns:D=… and the other prefixes>. */
+void xml_root(struct buf *b, struct str ns, const char *name);
 /* Elements of the five namespaces above are written with their prefixes, others with an xmlns. */
 void xml_open(struct buf *b, struct str ns, const char *name);
 void xml_close(struct buf *b, struct str ns, const char *name);

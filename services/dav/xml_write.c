@@ -72,9 +72,9 @@ void xml_text(struct buf *b, struct str text)
 	escape(b, text, false);
 }
 
-void xml_root(struct buf *b, const char *name)
+void xml_root(struct buf *b, struct str ns, const char *name)
 {
-	buf_fmt(b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:%s", name);
+	buf_fmt(b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<%s:%s", prefix_of(ns), name);
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		buf_fmt(b, " xmlns:%s=\"%.*s\"", known[i].prefix, STR_ARG(known[i].ns));
 	buf_addc(b, '>');

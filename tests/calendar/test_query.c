@@ -295,6 +295,11 @@ static void takes(struct rig *r)
 			"<displayname>New</displayname><C:supported-calendar-component-set>"
 			"<C:comp name='VTODO'/></C:supported-calendar-component-set></prop></set>"
 			"</C:mkcalendar>"));
+	want(r, 424,
+		ask(r, "MKCALENDAR", "/calendars/alice/not/", NULL,
+			"<C:mkcalendar xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><set>"
+			"<prop><getetag>x</getetag></prop></set></C:mkcalendar>"));
+	cr_expect(says(r, "<C:mkcalendar-response ") && says(r, "</C:mkcalendar-response>"));
 	want(r, 207,
 		ask(r, "PROPFIND", "/calendars/alice/new/", "Depth: 0\r\n",
 			"<propfind "

@@ -78,7 +78,7 @@ Test(xml, writes)
 	struct buf b;
 
 	buf_init(&b, &a);
-	xml_root(&b, "multistatus");
+	xml_root(&b, XML_DAV, "multistatus");
 	xml_leaf(&b, XML_CALDAV, "x", STR("<&>\"\r\n\x01\xff\xc3\xa9\xed\xa0\x80"));
 	xml_empty(&b, STR("urn:\"o"), "y");
 	xml_close(&b, XML_DAV, "multistatus");

@@ -55,6 +55,8 @@ void http_begin(struct http_x *x, int status, uint64_t length); /* HTTP_CHUNKED 
 MUST_CHECK int http_send(
 	struct http_x *x, struct str bytes); /* BLOCKS; an error: stop, the peer is gone */
 MUST_CHECK int http_end(struct http_x *x);
+/* Ends a reply that can't be finished so that the peer sees it: without its end, the stream closed. */
+void http_cut(struct http_x *x);
 
 typedef void http_handler(struct http_x *x, void *ctx);
 void http_serve(struct os_stream *s, http_handler *handler, void *ctx); /* BLOCKS; closes s */

@@ -154,6 +154,12 @@ int http_end(struct http_x *x)
 	return c->w.err;
 }
 
+void http_cut(struct http_x *x)
+{
+	x->conn->reply = HTTP_ENDED;
+	x->conn->keep = false;
+}
+
 void http_reply(struct http_x *x, int status, struct str body)
 {
 	http_begin(x, status, body.n);

@@ -60,10 +60,9 @@ void dav_multi_end(struct dav_multi *m)
 
 	xml_close(&m->b, XML_DAV, "multistatus");
 	if (m->begun) {
-		/* A reply that broke in the middle must not look whole: leave it without its end. */
-		if (!m->broken && m->b.err >= 0 && http_send(x, buf_str(&m->b)) >= 0 &&
+		if (m->broken || m->b.err < 0 || http_send(x, buf_str(&m->b)) < 0 ||
 			http_end(x) < 0)
-			m->broken = true;
+			http_cut(x); /* half a reply must not look whole */
 	} else if (m->broken || m->b.err < 0) {
 		dav_fail_err(m->r, m->b.err < 0 ? m->b.err : ERR_IO);
 	} else {

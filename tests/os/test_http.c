@@ -40,6 +40,12 @@ static void handler(struct http_x *x, void *ctx)
 		cr_expect_eq(http_end(x), 0);
 		return;
 	}
+	if (str_eq(x->path, STR("/cut"))) {
+		http_begin(x, 200, HTTP_CHUNKED);
+		cr_expect_eq(http_send(x, STR("half")), 0);
+		http_cut(x);
+		return;
+	}
 	if (str_eq(x->path, STR("/short"))) {
 		http_begin(x, 200, 10);
 		cr_expect_eq(http_send(x, STR("only")), 0);
@@ -106,6 +112,8 @@ static const struct {
 	{ "HEAD / HTTP/1.1\r\n" H "\r\n", "HEAD /? ;", "HTTP/1.1 200 OK|Content-Length: 2||" },
 	{ "HEAD /chunked HTTP/1.1\r\n" H "\r\n", "HEAD /chunked? ;",
 		"HTTP/1.1 200 OK|X-Split: aInjected: b|Transfer-Encoding: chunked||" },
+	{ "GET /cut HTTP/1.1\r\n" H "\r\nGET / HTTP/1.1\r\n" H "\r\n", "GET /cut? ;",
+		"HTTP/1.1 200 OK|Transfer-Encoding: chunked||4|half|" },
 	/* targets */
 	{ "GET /a%20b%2Fc%C3%A9 HTTP/1.1\r\n" H "\r\n", "GET /a b/c\xc3\xa9? ;", OK },
 	{ "GET http://h:1/x?y HTTP/1.1\r\n" H "\r\n", "GET /x?y ;", OK },

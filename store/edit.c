@@ -316,6 +316,11 @@ int store_edit_local_get(struct str *out, struct store_edit *e, struct str key)
 	return changes_view(out, e->s, &e->kv, KV_LOCAL, key);
 }
 
+int store_edit_row_get(struct str *out, struct store_edit *e, struct str key)
+{
+	return changes_view(out, e->s, &e->kv, KV_ROW, key);
+}
+
 int store_edit_local_put(struct store_edit *e, struct str key, struct str value)
 {
 	int err = kv_check(key, value);

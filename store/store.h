@@ -232,6 +232,8 @@ void store_edit_use_reserve(struct store_edit *e);
 /* Local records of the same group. `get` sees the group's puts; the result is borrowed until the
  * next store call. */
 MUST_CHECK int store_edit_local_get(struct str *out, struct store_edit *e, struct str key);
+/* A row as the edits before this one leave it, durable or not; ERR_NOENT, borrowed likewise. */
+MUST_CHECK int store_edit_row_get(struct str *out, struct store_edit *e, struct str key);
 MUST_CHECK int store_edit_local_put(struct store_edit *e, struct str key, struct str value);
 MUST_CHECK int store_edit_local_del(struct store_edit *e, struct str key); /* absent is fine */
 /*

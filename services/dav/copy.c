@@ -145,7 +145,7 @@ static int change(struct store_edit *e, struct job *j)
 	struct dav_request *r = j->r;
 	struct dav_res there;
 	bool collection = j->from.node.collection;
-	int err = dav_still(e, r, &j->up);
+	int err = dav_still(e, r, &j->up, collection ? NULL : &j->to);
 
 	if (err >= 0)
 		err = dav_res_find(&j->from, r, &r->path);

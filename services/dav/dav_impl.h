@@ -44,8 +44,13 @@ int dav_item_check(
 int dav_edit_begin(struct store_edit **e, struct dav_request *r);
 /* From here on the request sees the branch as the edit does. */
 MUST_CHECK int dav_refresh(struct dav_request *r, struct store_edit *e);
-/* The same; also, the collection that was checked is there as it was; ERR_CONFLICT. */
-MUST_CHECK int dav_still(struct store_edit *e, struct dav_request *r, struct dav_res *up);
+/* The same; also, the collection that was checked is there as it was, and nobody else at `at` (NULL: a
+ * collection is to be written) took the UID; ERR_CONFLICT. */
+MUST_CHECK int dav_still(
+	struct store_edit *e, struct dav_request *r, struct dav_res *up, const struct dav_path *at);
+/* Another item of the collection has the UID: its name; ERR_NOENT: none has. */
+MUST_CHECK int dav_uid_other(struct str *name, struct dav_request *r, struct store_edit *e,
+	const struct dav_path *at, const struct dav_res *up);
 /* Deletes a resource and what belongs to it; ERR_NOENT. */
 MUST_CHECK int dav_remove(struct store_edit *e, const struct dav_path *p, bool collection);
 /* 0, or < 0 and an error was replied. BLOCKS. */
@@ -60,8 +65,8 @@ MUST_CHECK int dav_live_set(
 MUST_CHECK int dav_live_remove(struct dav_meta *m, const struct xml *prop);
 
 /* ---- rows.c ---- */
-/* The name of the item in `folder` (as dav_collection_folder) with this UID; ERR_NOENT. */
-MUST_CHECK int dav_uid_name(
-	struct str *name, struct dav_request *r, struct str folder, struct str uid);
+/* The name of the item in `folder` (as dav_collection_folder) with this UID, as the edit sees it (NULL: as is durable); ERR_NOENT. */
+MUST_CHECK int dav_uid_name(struct str *name, struct dav_request *r, struct store_edit *e,
+	struct str folder, struct str uid);
 
 #endif

@@ -50,8 +50,10 @@ int dav_refresh(struct dav_request *r, struct store_edit *e)
 	return err;
 }
 
-int dav_still(struct store_edit *e, struct dav_request *r, struct dav_res *up)
+int dav_still(
+	struct store_edit *e, struct dav_request *r, struct dav_res *up, const struct dav_path *at)
 {
+	struct str name;
 	const struct dav_meta *was = dav_res_meta(up, r);
 	struct dav_res now = { .path = up->path };
 	int err = dav_refresh(r, e);
@@ -63,7 +65,10 @@ int dav_still(struct store_edit *e, struct dav_request *r, struct dav_res *up)
 	if (err < 0 || !now.node.collection || dav_res_meta(&now, r)->kind != was->kind ||
 		dav_res_meta(&now, r)->components != was->components)
 		return err_set(ERR_CONFLICT, "the collection has gone or changed meanwhile");
-	return 0;
+	err = at ? dav_uid_other(&name, r, e, at, up) : ERR_NOENT;
+	if (err >= 0)
+		return err_set(ERR_CONFLICT, "another item took its UID meanwhile");
+	return err == ERR_NOENT ? 0 : err;
 }
 
 static int commit(struct store_edit *e, struct dav_request *r, struct str message)

@@ -102,21 +102,29 @@ int dav_above(struct dav_res *up, struct dav_request *r, const struct dav_path *
 }
 
 /* Nobody else in the collection has its UID (RFC 4791 5.3.2.1); < 0: replied. */
-static int uid_free(
-	struct dav_request *r, const struct dav_path *at, const struct dav_res *up, struct str uid)
+int dav_uid_other(struct str *name, struct dav_request *r, struct store_edit *e,
+	const struct dav_path *at, const struct dav_res *up)
 {
-	struct dav_path other = up->path;
-	struct str name;
-	struct buf folder, href;
+	struct buf folder;
 	int err;
 
-	if (uid.n == 0)
-		return 0;
+	if (r->uid.n == 0)
+		return ERR_NOENT;
 	buf_init(&folder, &r->a);
 	buf_add(&folder, STR(""));
 	dav_collection_folder(&folder, up->path.segs, up->path.n);
-	err = folder.err < 0 ? folder.err : dav_uid_name(&name, r, buf_str(&folder), uid);
-	if (err == ERR_NOENT || (err >= 0 && str_eq(name, at->segs[at->n - 1])))
+	err = folder.err < 0 ? folder.err : dav_uid_name(name, r, e, buf_str(&folder), r->uid);
+	return err >= 0 && str_eq(*name, at->segs[at->n - 1]) ? ERR_NOENT : err;
+}
+
+static int uid_free(struct dav_request *r, const struct dav_path *at, const struct dav_res *up)
+{
+	struct dav_path other = up->path;
+	struct str name;
+	struct buf href;
+	int err = dav_uid_other(&name, r, NULL, at, up);
+
+	if (err == ERR_NOENT)
 		return 0;
 	if (err < 0) {
 		dav_fail_err(r, err);
@@ -148,8 +156,9 @@ int dav_item_check(
 	if (m->kind != s->kind)
 		return 0;
 	err = s->check(&facts, &why, &r->a, m, bytes);
+	r->uid = facts.uid;
 	if (err >= 0)
-		return uid_free(r, at, up, facts.uid);
+		return uid_free(r, at, up);
 	if (err == ERR_BAD || err == ERR_LIMIT)
 		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
 	else
@@ -192,7 +201,7 @@ void dav_put(struct dav_request *r)
 	if (file.err < 0 || dav_edit_begin(&e, r) < 0)
 		return;
 	/* The body took its time, and so may the turn: what was checked has to hold now. */
-	err = dav_still(e, r, &up);
+	err = dav_still(e, r, &up, &r->path);
 	if (err >= 0 && is_collection(r))
 		err = err_set(ERR_CONFLICT, "there is a collection of that name");
 	if (err < 0) {

@@ -258,7 +258,7 @@ static void make(
 	}
 	if (dav_edit_begin(&e, r) < 0)
 		return;
-	err = dav_still(e, r, &up);
+	err = dav_still(e, r, &up, NULL);
 	if (err >= 0)
 		err = dav_node_find(&there, r->cfg->store, &r->root, r->path.segs, r->path.n);
 	err = err == ERR_NOENT ? put_meta(e, r, &meta, true) : err >= 0 ? ERR_EXIST : err;

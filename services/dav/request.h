@@ -22,6 +22,7 @@ struct dav_request {
 	struct dav_path path;
 	struct str user; /* who asks */
 	struct str ref;
+	struct str uid; /* of the item to be written, once it was checked */
 	bool has_root;
 	struct store_oid root; /* of the user's branch, when the request came */
 };

@@ -31,13 +31,20 @@ static struct str row_key(
 	return b.err < 0 ? STR_NONE : str_n(out, KEY_BYTES);
 }
 
-int dav_uid_name(struct str *name, struct dav_request *r, struct str folder, struct str uid)
+int dav_uid_name(struct str *name, struct dav_request *r, struct store_edit *e, struct str folder,
+	struct str uid)
 {
 	char room[KEY_BYTES];
 	struct str key = row_key(room, r->ref, folder, uid);
 
-	return key.p ? store_row_get(name, &r->a, r->cfg->store, key)
-		     : err_set(ERR_NOMEM, "dav: out of memory");
+	int err = key.p ? 0 : err_set(ERR_NOMEM, "dav: out of memory");
+
+	if (err < 0 || !e)
+		return err < 0 ? err : store_row_get(name, &r->a, r->cfg->store, key);
+	err = store_edit_row_get(name, e, key);
+	if (err >= 0)
+		*name = arena_dup(&r->a, *name);
+	return err >= 0 && !name->p ? ERR_LIMIT : err;
 }
 
 /* ---- items by collection ---- */

@@ -44,7 +44,6 @@ static int rig_main(void *arg)
 	struct fake_disk *f = fake_disk_new(64u << 20);
 	struct store *s;
 
-	f->eager = true;
 	r.disk = &f->d;
 	arena_init(&r.a, 512u << 20);
 	dav_driver(&r.driver, run->service);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The methods, over a service whose items are lines "uid=..."; one test a family. */
 #include "tests/dav/rig.h"
+#include "os/fiber.h"
 
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
 	const struct dav_meta *collection, struct str bytes)
@@ -275,6 +276,39 @@ static void copies(struct rig *r)
 Test(dav, copies)
 {
 	rig_run(&service, copies);
+}
+
+/* Many at once with one UID: one of them is let in. */
+static struct {
+	struct rig *rig;
+	unsigned begun, ended, in;
+} race;
+
+static void racer(void *arg)
+{
+	struct rig r = { .cfg = race.rig->cfg, .password = race.rig->password };
+
+	(void)arg;
+	arena_init(&r.a, 1 << 20);
+	if (ask(&r, "PUT", arena_fmt(&r.a, BOOK "racer%u", race.begun++).p, NULL, "uid=race") ==
+		201)
+		race.in++;
+	arena_free(&r.a);
+	race.ended++;
+}
+
+static void races(struct rig *r)
+{
+	race.rig = r;
+	for (int i = 0; i < 8; i++)
+		cr_assert_eq(os_spawn("racer", racer, NULL), 0);
+	while (race.ended < 8)
+		os_yield();
+	cr_expect_eq(race.in, 1u, "%u", race.in);
+}
+Test(dav, races)
+{
+	rig_run(&service, races);
 }
 
 /* ---- collections and properties ---- */

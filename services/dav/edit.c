@@ -132,10 +132,8 @@ int dav_found(struct dav_request *r)
 
 	if (err < 0)
 		return err;
-	if (store_edit_find(&there, e, STR(".gitattributes")) >= 0) { /* somebody was faster */
-		store_edit_abort(e);
-		return 0;
-	}
+	if (store_edit_find(&there, e, STR(".gitattributes")) >= 0)
+		return commit(e, r, STR("")); /* somebody was faster: once that is durable */
 	err = store_edit_put_bytes(e, STR(".gitattributes"), STR("* -text\n"));
 	for (const struct dav_default *d = r->cfg->service->defaults; d->folder && err >= 0; d++) {
 		struct str path = arena_fmt(&r->a, "%s/.collection", d->folder);

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: ISC
 """Kills and power cuts in the middle of mail, and what must be there afterwards."""
 import contextlib
+import datetime
+import json
 import os
 import random
 import re
 import signal
 import subprocess
+import threading
 import time
+import urllib.request
 
 import blklog
 import mailmodel
-from harness import ROOT, Failed, free_ports, until
-
-CLIENT = {"user": "alice"}
-
+from harness import PATIENCE, ROOT, Failed, SmallEstate, free_ports, until
 
 def ports(estate):
-    return {name: estate.port(name) for name in ("smtp", "submission", "imaps")}
+    return {name: estate.port(name) for name in ("smtp", "submission", "imaps", "control")}
 
 
 def inspect(port, password, context, journal, upto):
@@ -32,7 +33,72 @@ def demand(problems, seed, where):
         raise Failed(f"seed {seed}, {where}: " + "; ".join(problems[:10]))
 
 
-def kills(estate, count, seed=None):
+def work(estate, port, verb):
+    """What a verify or sweep, asked of the machine at that port, says at its end."""
+    with open(os.path.join(estate.home, "keys/control.token"), encoding="ascii") as f:
+        ask = urllib.request.Request(f"https://localhost:{port}/v1/{verb}", method="POST",
+                                     headers={"Authorization": "Bearer " + f.read().strip()})
+    with urllib.request.urlopen(ask, timeout=300, context=estate.tls()) as answer:
+        return json.loads(answer.read().splitlines()[-1])
+
+
+def sound(estate, port, seed, where):
+    verdict = work(estate, port, "verify")
+    if not verdict.get("ok"):
+        raise Failed(f"seed {seed}, {where}: verify finds {verdict}")
+
+
+class Sweeper(threading.Thread):
+    """Sweeps again and again while others work: `spans` says from which position to which those went
+    that freed something, `told` what each said."""
+
+    def __init__(self, sweep, position):
+        super().__init__(daemon=True)
+        self.sweep, self.position = sweep, position
+        self.spans, self.told, self.halt = [], [], threading.Event()
+
+    def run(self):
+        while not self.halt.is_set():
+            begin = self.position()
+            try:
+                self.told.append(self.sweep())
+                if self.told[-1].get("freed_bytes"):
+                    self.spans.append((begin, self.position()))
+            except (OSError, ValueError):  # the machine was killed under us
+                pass
+            self.halt.wait(0.2)
+
+    def stop(self):
+        self.halt.set()
+        self.join(PATIENCE)
+
+    def freed(self, seed):
+        """Bytes freed; a sweep that failed, or none that freed anything, has tested nothing."""
+        bad = [t for t in self.told if not t.get("ok")]
+        if bad or not self.spans:
+            raise Failed(f"seed {seed}: of {len(self.told)} sweeps {bad[:3]} failed, or none freed anything")
+        return sum(t["freed_bytes"] for t in self.told)
+
+
+class SweptEstate(SmallEstate):
+    """Small enough for sweeps to find units to empty, with room for a run's mail."""
+    size = "64M"
+
+
+def old_mail(estate, messages, seed):
+    """A journal of mail that came and went on a stopped estate: garbage once the history of a day is enough."""
+    estate.run("keep", "mail", "--days", "1")
+    journal = mailmodel.Journal(position=lambda: 1)  # before whatever is recorded
+    with on_host(estate.disk()) as where:
+        load = mailmodel.Workload(journal, where, "alice", estate.password(), estate.tls(), seed=seed)
+        load.start()
+        until("that much mail", lambda: len(journal.messages) >= messages)
+        load.stop()
+    demand(load.faults, seed, "the mail before")
+    return journal
+
+
+def kills(estate, count, seed=None, sweeping=False):
     """SIGKILL at random moments while clients deliver, append, flag and expunge; after each, everything holds."""
     seed = seed or random.getrandbits(32)
     rng = random.Random(seed)
@@ -43,9 +109,13 @@ def kills(estate, count, seed=None):
         load = mailmodel.Workload(journal, where, "alice", password, context, seed=rng.random())
         load.serial = n * 100000
         load.start()
+        sweeper = Sweeper(lambda: work(estate, where["control"], "sweep"), lambda: 0)
+        if sweeping:
+            sweeper.start()
         time.sleep(rng.uniform(0.5, 4))
         estate.kill(signal.SIGKILL)
         load.halt.set()
+        sweeper.halt.set()
         estate.wait_ready(restarts=restarts + 1)
         load.stop()
         demand(load.faults, seed, f"kill {n}")
@@ -62,19 +132,21 @@ def kills(estate, count, seed=None):
 class Recorded:
     """The appliance under QEMU with every write and flush of its disk in a log."""
 
-    def __init__(self, estate, folder):
+    def __init__(self, estate, folder, days=0):
+        """`days`: how far ahead of ours its clock is."""
+        clock = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days)).strftime("%Y-%m-%dT%H:%M:%S")
         self.base = os.path.join(folder, "base.img")
         blklog.copy_sparse(estate.disk(), self.base)
         self.disk, self.log = os.path.join(folder, "disk.img"), os.path.join(folder, "writes.log")
         blklog.copy_sparse(self.base, self.disk)
         open(self.log, "wb").close()
-        self.ports = dict(zip(("smtp", "submission", "imaps"), free_ports(3)))
+        self.ports = dict(zip(("smtp", "submission", "imaps", "control"), free_ports(4)))
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{self.ports[n]}-:{g}"
-                           for n, g in (("smtp", 25), ("submission", 587), ("imaps", 993)))
+                           for n, g in (("smtp", 25), ("submission", 587), ("imaps", 993), ("control", 8443)))
         self.console = open(os.path.join(folder, "console"), "wb")
         self.qemu = subprocess.Popen([
             "qemu-system-x86_64", "-M", "microvm,rtc=on", "-accel", "tcg", "-m", "64", "-nodefaults", "-no-user-config",
-            "-display", "none", "-no-reboot", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false",
+            "-display", "none", "-no-reboot", "-serial", "stdio", "-rtc", "base=" + clock, "-global", "virtio-mmio.force-legacy=false",
             "-kernel", os.path.join(ROOT, "build/virt-rel/mail.img"), "-append", "ip=10.0.2.15/24 gw=10.0.2.2 dns=10.0.2.3",
             "-device", "isa-debug-exit,iobase=0x501,iosize=4", "-device", "virtio-rng-device",
             "-netdev", "user,id=n0" + forwards, "-device", "virtio-net-device,netdev=n0",
@@ -129,34 +201,56 @@ def on_host(disk, binary="build/unix-rel/mail"):
         os.unlink(log.name)
 
 
-def cuts(estate, count, seconds, seed=None, binary="build/unix-rel/mail"):
+def cuts(estate, count, seconds, seed=None, binary="build/unix-rel/mail", sweeping=False):
     """A power cut at acknowledgements and at random points of a recorded run: only flushed writes are sure.
 
-    The estate must be stopped; its disk is copied and not touched."""
+    `sweeping`: while sweeps run, too, and half of the cuts are at their flushes: right behind one, or
+    right before it ends. The estate must be stopped."""
     seed = seed or random.getrandbits(32)
     rng = random.Random(seed)
     password, context = estate.password(), estate.tls()
-    machine = Recorded(estate, estate.folder)
+    journal = old_mail(estate, 300, seed) if sweeping else mailmodel.Journal()
+    machine = Recorded(estate, estate.folder, days=3 if sweeping else 0)
+    journal.position = machine.position
+    sweeper = Sweeper(lambda: work(estate, machine.ports["control"], "sweep"), machine.position)
     try:
         until("the machine answers", machine.ready)
-        journal = mailmodel.Journal(position=machine.position)
         load = mailmodel.Workload(journal, machine.ports, "alice", password, context, seed=rng.random())
+        load.serial = len(journal.messages)
         load.start()
+        if sweeping:
+            sweeper.start()
         time.sleep(seconds)
+        if sweeping:
+            sweeper.stop()
         load.stop()
         demand(load.faults, seed, "the run itself")
         end = machine.position()
     finally:
         machine.kill()
-    acks = [m.ack for m in journal.messages.values() if m.ack]
-    acks += [c[1] for m in journal.messages.values() for c in m.changes if c[1]]
+    freed = sweeper.freed(seed) if sweeping else 0
+    acks = [m.ack for m in journal.messages.values()]
+    acks += [c[1] for m in journal.messages.values() for c in m.changes]
+    acks = [a for a in acks if a and a > 1]
     if len(acks) < 10:
         raise Failed(f"only {len(acks)} acknowledgements: the test tested nothing")
-    points = sorted(rng.sample(acks, min(count // 2, len(acks))) + [rng.randrange(min(acks), end) for _ in range(count - count // 2)])
-    cutter = blklog.Cutter(machine.base, blklog.BlkLog(machine.log), estate.folder)
-    for n, point in enumerate(points):
-        image = cutter.cut(point, rng, "cut.img")
+    log = blklog.BlkLog(machine.log)
+    points = rng.sample(acks, min(count // 2, len(acks)))
+    if sweeping:
+        flushes = [e.end for e in log.entries(end) if e.flags & blklog.FLUSH and
+                   any(begin < e.end <= to for begin, to in sweeper.spans)]
+        points += [p - rng.randrange(2) for p in rng.sample(flushes, min(count - len(points), len(flushes)))]
+    points += [rng.randrange(min(acks), end) for _ in range(count - len(points))]
+    cutter = blklog.Cutter(machine.base, log, estate.folder)
+    for n, point in enumerate(sorted(points)):
+        image, at = cutter.cut(point, rng, "cut.img"), f"cut {n} at {point} of {end}"
         with on_host(image, binary) as where:
-            demand(inspect(where["imaps"], password, context, journal, point), seed, f"cut {n} at {point} of {end}")
+            demand(inspect(where["imaps"], password, context, journal, point), seed, at)
+            sound(estate, where["control"], seed, at)
+            if sweeping and n % 4 == 0:  # what a cut left half done is no trouble for the next
+                work(estate, where["control"], "sweep")
+                sound(estate, where["control"], seed, at + ", swept")
+                demand(inspect(where["imaps"], password, context, journal, point), seed, at + ", swept")
         os.unlink(image)
-    print(f"# {count} cuts, {len(acks)} acknowledgements, {end} bytes of log, seed {seed}", flush=True)
+    print(f"# {count} cuts, {len(acks)} acknowledgements, {end} bytes of log, {len(sweeper.told)} sweeps freed {freed}, "
+          f"seed {seed}", flush=True)

@@ -174,6 +174,15 @@ class Estate:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class SmallEstate(Estate):
+    """Its disk is small: what a sweep frees, and where room ends, is near."""
+
+    size = "24M"
+
+    def init(self, *args):
+        super().init("--disk-size", self.size, *args)
+
+
 @contextlib.contextmanager
 def lent(estate):
     """An estate that outlives the test."""

@@ -96,9 +96,9 @@ def fetch_all(conn, items):
         raise RuntimeError(f"FETCH: {data}")
     out = []
     for part in data:
-        if part is None:
-            continue
-        head, text = part if isinstance(part, tuple) else (part, b"")
+        if not isinstance(part, tuple):
+            continue  # a closing parenthesis, or flags another connection has just changed
+        head, text = part
         uid = re.search(rb"UID (\d+)", head)
         if not uid:
             continue

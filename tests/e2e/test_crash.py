@@ -18,4 +18,11 @@ def power_cut_at_random_moments(estate):
     crash.cuts(estate, 16, seconds=4)
 
 
-sys.exit(harness.main([killed_at_random_moments, power_cut_at_random_moments], targets=("virt",)))
+@harness.stopped
+def power_cut_in_a_sweep(estate):
+    """Breakage: a unit is free again before the new places of what it held are durable."""
+    with crash.SweptEstate(estate.target, start=False) as small:
+        crash.cuts(small, 24, seconds=5, sweeping=True)
+
+
+sys.exit(harness.main([killed_at_random_moments, power_cut_at_random_moments, power_cut_in_a_sweep], targets=("virt",)))

@@ -526,11 +526,6 @@ def test_many_messages(estate):
 
 
 # ---- a full disk ----
-class SmallEstate(harness.Estate):
-    def init(self, *args):
-        super().init("--disk-size", "24M", *args)
-
-
 def until_full(send):
     """How often send(i) said yes before it first said no, and what it said then."""
     for i in range(5000):
@@ -546,9 +541,31 @@ def subjects(estate, folder):
     return {x[1].split()[1].decode(): b"\\Deleted" in x[0] for x in got if isinstance(x, tuple)}
 
 
+def killed_when_full(estate, left, send):
+    """SIGKILL on the full disk; then all is there, a sweep runs, and what still does not fit is refused as before."""
+    estate.kill()
+    estate.wait_ready(restarts=1)
+    assert subjects(estate, "INBOX") == left
+    assert estate.json("verify", "mail")["ok"]
+    estate.run("keep", "mail", "--days", "1")  # today's history stays: room need not come back
+    # "busy" as long as the sweep lasts that began by itself
+    swept = json.loads(harness.until("a sweep ends", lambda: estate.run("sweep", "mail", "--json", code=None).stdout))
+    more, refusal = until_full(send)
+    print(f"# a sweep freed {swept['freed_bytes']} bytes, then {more} more fit")
+    assert refusal[0] == 452 and refusal[1].startswith(b"4.3.1"), refusal
+    with imap(estate) as conn:
+        assert conn.store("1", "+FLAGS", "\\Flagged")[0] == "OK"
+    estate.kill()
+    estate.wait_ready(restarts=2)
+    now = subjects(estate, "INBOX")
+    assert len(now) == len(left) + more and left.items() <= now.items(), now
+    assert estate.json("verify", "mail")["ok"]
+
+
 def test_full_disk(shared):
-    """The reserve for deletions is not kept, or an acknowledged message did not fit."""
-    with SmallEstate(shared.target) as estate:
+    """The reserve for deletions is not kept, or an acknowledged message did not fit; a full disk cannot be opened
+    after a kill, or not swept."""
+    with harness.SmallEstate(shared.target) as estate:
         estate.password()
         rng = random.Random(1)
         block = b"".join(rng.randbytes(37).hex().encode() + b"\r\n" for _ in range(26000))
@@ -567,12 +584,17 @@ def test_full_disk(shared):
         with imap(estate) as conn:
             kind, words = conn.append("INBOX", None, None, b"Subject: no\r\n\r\n" + block[:1_000_000])
             assert kind == "NO" and words[0].startswith(b"[OVERQUOTA]"), words
+            fresh_folder(conn, "Copies")
         small, refusal = until_full(lambda i: mail(i, 20000))
         assert refusal[0] == 452, refusal
         wanted |= {f"s20000-{i}" for i in range(small)}
         print(f"# {count} large and {small} small messages fit")
         assert set(subjects(estate, "INBOX")) == wanted
         with imap(estate) as conn:
+            assert block[:1_000_000] in whole(conn, "1"), "a message read on the full disk"
+            copies, refusal = until_full(lambda i: (lambda a: None if a[0] == "OK" else a)(conn.copy("1:*", "Copies")))
+            assert refusal[0] == "NO" and refusal[1][0].startswith(b"[OVERQUOTA]"), refusal
+            print(f"# {copies} copies of all fit")
             for command in (lambda: conn.store("1:3", "+FLAGS", "\\Deleted"), conn.expunge,
                             lambda: conn.store("2", "+FLAGS", "\\Deleted")):
                 kind, words = command()
@@ -587,6 +609,7 @@ def test_full_disk(shared):
         assert subjects(estate, "INBOX") == left
         assert estate.json("verify", "mail")["ok"]
         assert estate.service()["restarts"] == 0
+        killed_when_full(estate, left, lambda i: mail(10000 + i, 1_000_000))
 
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]

@@ -82,7 +82,7 @@ class Sweeper(threading.Thread):
 
 class SweptEstate(SmallEstate):
     """Small enough for sweeps to find units to empty, with room for a run's mail."""
-    size = "24M"
+    size = "32M"
 
 
 def old_mail(estate, messages, seed):
@@ -228,7 +228,7 @@ def cuts(estate, count, seconds, seed=None, binary="build/unix-rel/mail", sweepi
     seed = seed or random.getrandbits(32)
     rng = random.Random(seed)
     password, context = estate.password(), estate.tls()
-    journal = old_mail(estate, 900, seed) if sweeping else mailmodel.Journal()
+    journal = old_mail(estate, 500, seed) if sweeping else mailmodel.Journal()
     machine = Recorded(estate, estate.folder, days=3 if sweeping else 0)
     journal.position = machine.position
     sweeper = Sweeper(lambda: work(estate, machine.ports["control"], "sweep"), machine.position)

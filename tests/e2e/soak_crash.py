@@ -23,7 +23,7 @@ def kills_and_power_cuts_in_sweeps(estate):
         with crash.SweptEstate(estate.target, start=False) as small:
             crash.cuts(small, 40, seconds=5, sweeping=True)
         with crash.SweptEstate(estate.target) as small:
-            crash.kills(small, 5, sweeping=True)
+            crash.kills(small, 3, sweeping=True)
 
 
 sys.exit(harness.main([sixty_kills, two_hundred_power_cuts, kills_and_power_cuts_in_sweeps], targets=("virt",)))

@@ -1,10 +1,10 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Our recurrence against python-dateutil, on rules made here from a fixed seed.
 
 Each rule is asked for a day, a week, a week over a change of the clock, a month and a month ten years ahead;
 in zones, in UTC, floating and for whole days; with UNTIL in UTC, COUNT, exceptions and extra dates.
-Catches, for one: UNTIL compared as if the wall showed UTC.
+Runs with the interpreter that the Debian package of dateutil belongs to. Catches, for one: UNTIL compared as if the wall showed UTC.
 """
 import datetime
 import glob

@@ -81,7 +81,8 @@ boot_tests := $(boot_cases:%=build/virt-rel/boot/%.img)
 
 .PHONY: all tests help setup build run check soak fuzz bench size format lint gdb deps-update clean
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /|/' | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name words; do printf '%-12s %s\n' "$$name" "$$words"; done
 
 all: $(archives) $(unix_programs) $(virt_programs) compile_commands.json
 tests: all $(unit_tests) $(fuzz_tests) $(boot_tests)
@@ -90,8 +91,9 @@ tests: all $(unit_tests) $(fuzz_tests) $(boot_tests)
 tp_ours := $(wildcard third_party/build third_party/lock third_party/virt.cflags third_party/recipes/* \
 	third_party/libgit2/* os/libc/syscall_arch.h store/lmdb_shim.h os/tls/mbedtls_config.h os/net/lwip/*.h os/net/lwip/arch/*.h)
 $(foreach t,unix virt,$(if $(wildcard build/tp/$t/done),,$(shell rm -f build/tp/$t.ok)))
+# The '+' keeps make from holding back until the end what is said about minutes of work.
 build/tp/%.ok: $(tp_ours)
-	@third_party/build $*
+	+@third_party/build $*
 	@touch $@
 build/tp/%.stamp: build/tp/%.ok
 	@:

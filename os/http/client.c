@@ -39,11 +39,14 @@ static int parse_status(int *status, struct str line)
 	return 0;
 }
 
-static int parse_reply_field(struct http_client *c, bool *lengthed, struct str line)
+static int parse_reply_field(
+	struct http_client *c, bool *lengthed, struct str line, http_field_fn *fn, void *ctx)
 {
 	struct http_field f;
 	int err = http_parse_field(&f, line);
 
+	if (err == 0 && fn)
+		err = fn(ctx, &f);
 	if (err < 0)
 		return err;
 	if (str_ieq(f.name, STR("Transfer-Encoding"))) {
@@ -62,7 +65,7 @@ static int parse_reply_field(struct http_client *c, bool *lengthed, struct str l
 	return 0;
 }
 
-static int read_head(struct http_client *c, os_time deadline)
+int http_reply_head(struct http_client *c, http_field_fn *fn, void *ctx, os_time deadline)
 {
 	bool lengthed = false;
 	size_t head_bytes = 0;
@@ -84,7 +87,7 @@ static int read_head(struct http_client *c, os_time deadline)
 		if (c->status == 0)
 			err = parse_status(&c->status, line);
 		else if (line.n > 0)
-			err = parse_reply_field(c, &lengthed, line);
+			err = parse_reply_field(c, &lengthed, line, fn, ctx);
 		else
 			return 0;
 		if (err < 0)
@@ -103,7 +106,7 @@ int http_request(struct http_client *c, struct os_stream *s, struct str method, 
 	if (err < 0)
 		return err;
 	do {
-		err = read_head(c, deadline);
+		err = http_reply_head(c, NULL, NULL, deadline);
 		if (err < 0)
 			return err;
 	} while (c->status < 200); /* 100 Continue and the like */

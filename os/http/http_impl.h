@@ -40,6 +40,12 @@ bool http_has_token(struct str list, struct str token);
 MUST_CHECK int http_in_next(
 	struct str *part, struct http_in *in, struct os_reader *r, os_time deadline);
 
+/* BLOCKS for the head of a client's reply: status and framing. `fn` (or NULL) sees every field, borrowed
+ * during the call; < 0 from it is returned. */
+typedef int http_field_fn(void *ctx, const struct http_field *f);
+MUST_CHECK int http_reply_head(
+	struct http_client *c, http_field_fn *fn, void *ctx, os_time deadline);
+
 struct http_conn {
 	struct os_stream *s;
 	struct os_reader r;

@@ -37,9 +37,12 @@ const char *http_reason(int status)
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" },
 		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
 		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
 		{ 505, "HTTP Version Not Supported" },
 		{ 507, "Insufficient Storage" },
+		{ 508, "Loop Detected" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -102,7 +105,7 @@ void http_begin(struct http_x *x, int status, uint64_t length)
 	os_writef(w, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
 	write_date(w);
 	os_write(w, buf_str(&c->headers));
-	if (c->chunked)
+	if (c->chunked && status != 204 && status != 304)
 		os_write(w, STR("Transfer-Encoding: chunked\r\n"));
 	else if (status != 204 && status != 304 && length != HTTP_CHUNKED)
 		os_writef(w, "Content-Length: %llu\r\n", (unsigned long long)length);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/launch.h"
+#include "os/crypto.h"
+#include "provisioner/home.h"
 
 /* QEMU's user network gives the guest this place; DHCP would only say the same, later. */
 #define GUEST_NET "ip=10.0.2.15/24 gw=10.0.2.2 dns=10.0.2.3"
 
+#define WORD_MAX 8192
+#define CA_MAX   2000 /* a guest's command line has 4 KiB */
+
 void prov_arg(struct prov_argv *out, const char *fmt, ...)
 {
-	struct buf b;
-	char text[512];
 	va_list ap;
+	char *word;
 	int n;
 
 	if (out->n == PROV_ARGV_MAX) {
@@ -16,15 +20,17 @@ void prov_arg(struct prov_argv *out, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	buf_init(&b, out->a);
-	buf_add(&b, str_n(text, n < 0 ? 0 : (size_t)n));
-	if (n < 0 || (size_t)n >= sizeof(text) || b.err < 0) {
+	word = n < 0 || n > WORD_MAX ? NULL : arena_alloc(out->a, (size_t)n + 1);
+	if (!word) {
 		out->err = err_set(ERR_LIMIT, "a word of the command line is too long");
 		return;
 	}
-	out->v[out->n++] = b.p;
+	va_start(ap, fmt);
+	vsnprintf(word, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	out->v[out->n++] = word;
 	out->v[out->n] = NULL;
 }
 
@@ -50,13 +56,59 @@ static void add_pair(struct prov_argv *out, const char *option, const char *valu
 	prov_arg(out, "%s", value);
 }
 
-static void add_net(struct prov_argv *out, const struct prov_service *s)
+/* What the guest calls it; false: it has no way there. */
+static bool seen_by_guest(struct os_addr *a)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 }, host[4] = { 10, 0, 2, 2 };
+
+	if (memcmp(a->ip, mapped, sizeof(mapped)) != 0)
+		return false;
+	if (a->ip[12] != 127)
+		return true;
+	if (memcmp(a->ip + 12, loopback, sizeof(loopback)) != 0)
+		return false;
+	memcpy(a->ip + 12, host, sizeof(host)); /* as the gateway, GUEST_NET */
+	return true;
+}
+
+int prov_behind_find(struct prov_behind *out, struct prov *p, const struct prov_estate *e,
+	const struct prov_service *s)
+{
+	const struct prov_listen *l = NULL;
+	struct str pem;
+	struct buf b;
+	int err;
+
+	*out = (struct prov_behind){ 0 };
+	for (size_t i = 0; str_eq(s->name, STR("calendar")) && i < e->service_count; i++)
+		if (str_eq(e->services[i].name, STR("contacts")))
+			l = prov_listen_find(&e->services[i], "https");
+	if (!l)
+		return 0;
+	out->at = prov_listen_reach(l);
+	if (s->target == PROV_VIRT && !seen_by_guest(&out->at)) {
+		out->at.port = 0;
+		return 0;
+	}
+	err = prov_file_read(&pem, &p->arena, prov_path(p, "ca.pem"), CA_MAX);
+	if (err < 0)
+		return err;
+	buf_init(&b, &p->arena);
+	os_base64(&b, pem);
+	out->ca = buf_str(&b);
+	return b.err;
+}
+
+static void add_net(
+	struct prov_argv *out, const struct prov_service *s, const struct prov_behind *behind)
 {
 	char text[OS_ADDR_TEXT];
 	struct buf b;
 
 	buf_init(&b, out->a);
-	buf_addz(&b, "user,id=n0,ipv6=off,restrict=on");
+	/* Connections to the outside only where the service makes some. */
+	buf_fmt(&b, "user,id=n0,ipv6=off%s", behind->at.port ? "" : ",restrict=on");
 	for (size_t i = 0; i < s->listen_count; i++) {
 		const struct prov_listen *l = &s->listen[i];
 
@@ -73,8 +125,10 @@ static void add_net(struct prov_argv *out, const struct prov_service *s)
 }
 
 int prov_launch_virt(struct prov_argv *out, struct arena *a, const struct prov_image *i,
-	const struct prov_service *s, const char *accel, int qmp_fd)
+	const struct prov_service *s, const struct prov_behind *behind, const char *accel,
+	int qmp_fd)
 {
+	char text[OS_ADDR_TEXT];
 	uint64_t memory = s->memory_mb ? s->memory_mb : i->manifest.memory_mb;
 
 	*out = (struct prov_argv){ .a = a };
@@ -104,19 +158,28 @@ int prov_launch_virt(struct prov_argv *out, struct arena *a, const struct prov_i
 		add_pair(out, "-device", "virtio-blk-device,drive=d0");
 	}
 	if (i->manifest.nics)
-		add_net(out, s);
-	add_pair(out, "-append", GUEST_NET);
+		add_net(out, s, behind);
+	prov_arg(out, "-append");
+	if (behind->at.port)
+		prov_arg(out, GUEST_NET " behind=%s behind.ca=%.*s",
+			os_addr_text(text, &behind->at), STR_ARG(behind->ca));
+	else
+		prov_arg(out, GUEST_NET);
 	add_pair(out, "-kernel", i->path);
 	return out->err;
 }
 
 int prov_launch_unix(struct prov_argv *out, struct arena *a, const struct prov_image *i,
-	const struct prov_service *s)
+	const struct prov_service *s, const struct prov_behind *behind)
 {
 	char text[OS_ADDR_TEXT];
 
 	*out = (struct prov_argv){ .a = a };
 	prov_arg(out, "%s", i->path);
+	if (behind->at.port) {
+		prov_arg(out, "behind=%s", os_addr_text(text, &behind->at));
+		prov_arg(out, "behind.ca=%.*s", STR_ARG(behind->ca));
+	}
 	if (i->manifest.disks)
 		prov_arg(out, "disk0=%s", s->disk);
 	for (size_t j = 0; j < s->listen_count; j++)

@@ -3,7 +3,6 @@
 #include "os/log.h"
 #include "provisioner/accel.h"
 #include "provisioner/home.h"
-#include "provisioner/launch.h"
 #include "provisioner/ports.h"
 
 #include <errno.h>
@@ -72,10 +71,10 @@ static int spawn(struct unit *u)
 	arena_init(&a, ARENA_BYTES);
 	err = prov_ports_check(&a, &u->s);
 	if (err == 0 && u->s.target == PROV_UNIX)
-		err = prov_launch_unix(&argv, &a, &u->image, &u->s);
+		err = prov_launch_unix(&argv, &a, &u->image, &u->s, &u->behind);
 	else if (err == 0)
-		err = prov_launch_virt(
-			&argv, &a, &u->image, &u->s, prov_accel_known(&u->p), PROV_QMP_FD);
+		err = prov_launch_virt(&argv, &a, &u->image, &u->s, &u->behind,
+			prov_accel_known(&u->p), PROV_QMP_FD);
 	if (err == 0)
 		err = prov_spawn(&u->proc, argv.v, u->s.target == PROV_VIRT);
 	arena_free(&a);
@@ -122,7 +121,9 @@ static int prepare(struct unit *u)
 	u->s = *s;
 	if (u->override >= 0)
 		u->s.target = (enum prov_target)u->override;
-	err = prov_image_take(&u->image, &u->p, &u->s);
+	err = prov_behind_find(&u->behind, &u->p, e, &u->s);
+	if (err == 0)
+		err = prov_image_take(&u->image, &u->p, &u->s);
 	if (err < 0)
 		return err;
 	prov_log_close(&u->log);

@@ -14,7 +14,7 @@
 #ifndef PROVISIONER_UNIT_H
 #define PROVISIONER_UNIT_H
 
-#include "provisioner/image.h"
+#include "provisioner/launch.h"
 #include "provisioner/logfile.h"
 #include "provisioner/probe.h"
 #include "provisioner/process.h"
@@ -37,6 +37,7 @@ struct unit {
 	struct prov p; /* its arena holds what the last start read */
 	struct prov_service s;
 	struct prov_image image;
+	struct prov_behind behind;
 	struct prov_process proc;
 	struct prov_log log;
 	struct prov_probe probes[UNIT_PROBES];

@@ -129,6 +129,14 @@ static const struct dav_report reports[] = {
 	{ { 0 }, NULL, NULL },
 };
 
+static const struct dav_behind contacts = {
+	.name = "contacts",
+	.well_known = "carddav",
+	.classes = "addressbook",
+	.home = { "contacts", 8 },
+	.home_ns = { "urn:ietf:params:xml:ns:carddav", 30 },
+};
+
 const struct dav_service calendar_service = {
 	.name = "calendar",
 	.home = { "calendars", 9 },
@@ -142,4 +150,5 @@ const struct dav_service calendar_service = {
 	.data_ns = { "urn:ietf:params:xml:ns:caldav", 29 },
 	.data_name = "calendar-data",
 	.data = cal_data,
+	.behind = &contacts,
 };

@@ -5,6 +5,7 @@
 #include "os/main.h"
 #include "os/platform.h"
 #include "services/control/control.h"
+#include "services/dav/front.h"
 #include "store/keep.h"
 
 /* Nobody new comes in when less memory is free: those inside need some for what they do. */
@@ -97,7 +98,8 @@ static int open_all(void)
 	if ((err = os_tls_server(&c->tls, o->tls_cert, o->tls_key)) < 0 ||
 		(err = id_open(&c->registry, c->store)) < 0 || (err = id_guard_open(&c->guard)) < 0)
 		return err;
-	return dav_open(c);
+	err = dav_open(c);
+	return err < 0 ? err : dav_front_open(c);
 }
 
 static int start_all(const char *version)

@@ -10,6 +10,11 @@
  *
  * /<user>.git/ is her branch as a git repository, to clone and fetch (sync/git.h).
  *
+ * One origin: clients keep credentials by origin, so one address has to serve calendars and contacts. The
+ * service in front (calendar) answers /, the principal and .well-known of both itself, and hands on what
+ * stands below the home of the one behind it, once the password was found right here
+ * (services/dav/front.h). Hrefs are paths, so whoever comes by either address stays there.
+ *
  * What a request reads, it reads from one tree of the branch; what it writes is one commit, durable
  * before the reply leaves.
  */
@@ -18,7 +23,7 @@
 
 #include "identity/guard.h"
 #include "identity/registry.h"
-#include "os/tls.h"
+#include "os/http_forward.h"
 #include "services/dav/tree.h"
 #include "services/dav/xml.h"
 
@@ -48,6 +53,12 @@ struct dav_default { /* a collection every account has */
 	const char *folder, *name;
 	struct dav_meta meta;
 };
+struct dav_behind {                    /* a service that may stand behind this one's address */
+	const char *name, *well_known; /* contacts, carddav */
+	const char *classes;
+	struct str home;
+	struct str home_ns; /* of its property that names the home set */
+};
 struct dav_service {
 	const char *name;       /* calendar */
 	struct str home;        /* calendars */
@@ -68,6 +79,7 @@ struct dav_service {
 	struct str data_ns;
 	const char *data_name;
 	int (*data)(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked);
+	const struct dav_behind *behind; /* NULL: none */
 };
 
 struct dav_config { /* all borrowed for ever */
@@ -76,7 +88,8 @@ struct dav_config { /* all borrowed for ever */
 	struct id_registry *registry;
 	struct id_guard *guard;
 	struct os_tls *tls;
-	uint8_t secret[32]; /* dav_open's: signs sync tokens */
+	struct http_upstream *upstream; /* where service->behind is; NULL: this one stands alone */
+	uint8_t secret[32];             /* dav_open's: signs sync tokens */
 };
 /* Reads, or makes, this endpoint's secret. BLOCKS. */
 MUST_CHECK int dav_open(struct dav_config *cfg);

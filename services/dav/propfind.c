@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* PROPFIND (RFC 4918, 9.1). */
+#include "services/dav/front.h"
 #include "services/dav/dav_impl.h"
 
 struct listing {
@@ -20,6 +21,7 @@ static int one(void *ctx, struct dav_res *res)
 static void places_below(struct listing *l, struct dav_request *r)
 {
 	struct dav_res res = { .node.collection = true, .path = { .user = r->user } };
+	const struct dav_behind *b = dav_behind(r->cfg);
 
 	switch (r->path.place) {
 	case DAV_ROOT:
@@ -29,6 +31,10 @@ static void places_below(struct listing *l, struct dav_request *r)
 		res.path.place = DAV_HOMES;
 		res.path.home = r->cfg->service->home;
 		(void)one(l, &res);
+		if (b) {
+			res.path.home = b->home;
+			(void)one(l, &res);
+		}
 		return;
 	case DAV_PRINCIPALS: res.path.place = DAV_PRINCIPAL; break;
 	case DAV_HOMES:

@@ -3,6 +3,7 @@
  * Live properties: a row each, with what they are defined on and how they are written. What no row
  * names is dead: kept as it was set.
  */
+#include "services/dav/front.h"
 #include "services/dav/dav_impl.h"
 
 enum { /* what a property is defined on */
@@ -181,14 +182,27 @@ static int home_set(struct ask *q)
 	return 0;
 }
 
+/* calendar-home-set, addressbook-home-set: ours, or of the service behind. */
+static int home_of(struct ask *q, struct str ns)
+{
+	const struct dav_behind *b = dav_behind(q->r->cfg);
+
+	if (str_eq(ns, q->r->cfg->service->data_ns))
+		return home_set(q);
+	if (!b || !str_eq(ns, b->home_ns))
+		return ERR_NOENT;
+	href(q->b, DAV_RESOURCE, b->home, q->r->user);
+	return 0;
+}
+
 static int calendar_home(struct ask *q)
 {
-	return q->r->cfg->service->kind == DAV_CALENDAR ? home_set(q) : ERR_NOENT;
+	return home_of(q, XML_CALDAV);
 }
 
 static int addressbook_home(struct ask *q)
 {
-	return q->r->cfg->service->kind == DAV_ADDRESSBOOK ? home_set(q) : ERR_NOENT;
+	return home_of(q, XML_CARDDAV);
 }
 
 static int user_addresses(struct ask *q)

@@ -2,6 +2,7 @@
 /* From a connection to a method: passwords, paths, the table of methods. */
 #include "identity/basic.h"
 #include "os/log.h"
+#include "services/dav/front.h"
 #include "services/dav/dav_impl.h"
 #include "sync/git.h"
 
@@ -39,7 +40,10 @@ static void allow(struct dav_request *r)
 
 void dav_options(struct dav_request *r)
 {
-	struct str classes = arena_fmt(&r->a, "1, 3, extended-mkcol, %s", r->cfg->service->classes);
+	bool own = r->path.place == DAV_HOMES || r->path.place == DAV_RESOURCE;
+	const struct dav_behind *b = own ? NULL : dav_behind(r->cfg);
+	struct str classes = arena_fmt(&r->a, "1, 3, extended-mkcol, %s%s%s",
+		r->cfg->service->classes, b ? ", " : "", b ? b->classes : "");
 
 	http_header(r->x, "DAV", classes);
 	allow(r);
@@ -96,8 +100,12 @@ static int admit(struct dav_request *r)
 /* RFC 6764, 5: to where the service begins, whoever asks. */
 static bool well_known(struct dav_request *r)
 {
+	const struct dav_behind *b = dav_behind(r->cfg);
+	struct str name = r->path.well_known;
+
 	if (r->path.place != DAV_WELL_KNOWN ||
-		!str_eq(r->path.well_known, str_of(r->cfg->service->well_known)))
+		(!str_eq(name, str_of(r->cfg->service->well_known)) &&
+			!(b && str_eq(name, str_of(b->well_known)))))
 		return false;
 	http_header(r->x, "Location", STR("/"));
 	http_reply_text(r->x, 301, "The service begins at /\n");
@@ -126,7 +134,9 @@ static void handle(struct http_x *x, void *ctx)
 		id_basic(&who, r.cfg->registry, r.cfg->guard, x, r.cfg->service->name) == 0) {
 		r.user = str_of(who.user);
 		r.ref = arena_fmt(&r.a, "refs/heads/%s", who.user);
-		if (admit(&r) == 0)
+		if (dav_front_takes(&r))
+			http_forward(x, r.cfg->upstream);
+		else if (admit(&r) == 0)
 			dispatch(&r);
 	}
 	arena_free(&r.item);

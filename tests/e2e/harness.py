@@ -107,8 +107,8 @@ class Estate:
     def up(self, *args, code=0):
         return self.run("up", *args, code=code)
 
-    def down(self, code=0):
-        return self.run("down", code=code)
+    def down(self, *args, code=0):
+        return self.run("down", *args, code=code)
 
     # ---- what it is ----
     def service(self, name=None):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "os/platform.h"
 #include "provisioner/diff.h"
+#include "provisioner/home.h"
 #include "provisioner/launch.h"
 #include "provisioner/restart.h"
 
@@ -84,25 +85,81 @@ Test(launch, exactly_the_devices_of_the_manifest)
 			{ .name = STR("imap"), .guest = 143 } } };
 	static struct prov_image i = { .path = "/x/mail.img",
 		.manifest = { .nics = 1, .disks = 1, .memory_mb = 48 } };
+	static const struct prov_behind alone = { 0 };
 	static struct prov_argv v;
 	struct arena a;
 
 	arena_init(&a, 1 << 20);
 	cr_assert_eq(os_addr_parse(&s.listen[0].host, STR("127.0.0.1:10025"), 0), 0);
 	cr_assert_eq(os_addr_parse(&s.listen[1].host, STR("[::1]:10143"), 0), 0);
-	cr_assert_eq(prov_launch_virt(&v, &a, &i, &s, "tcg", 3), 0);
+	cr_assert_eq(prov_launch_virt(&v, &a, &i, &s, &alone, "tcg", 3), 0);
 	cr_expect(has(&v,
 		"user,id=n0,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:10025-:25,"
 		"hostfwd=tcp:[::1]:10143-:143"));
 	cr_expect(has(&v, "if=none,id=d0,format=raw,file=/x/a,,b.img"));
 	cr_expect(has(&v, "48"));
 	i.manifest.nics = i.manifest.disks = 0;
-	cr_assert_eq(prov_launch_virt(&v, &a, &i, &s, "tcg", 3), 0);
+	cr_assert_eq(prov_launch_virt(&v, &a, &i, &s, &alone, "tcg", 3), 0);
 	cr_expect(!has(&v, "virtio-blk-device,drive=d0") && !has(&v, "-netdev"));
 	i.manifest.disks = 1;
-	cr_assert_eq(prov_launch_unix(&v, &a, &i, &s), 0);
+	cr_assert_eq(prov_launch_unix(&v, &a, &i, &s, &alone), 0);
 	cr_expect(has(&v, "disk0=/x/a,b.img") && has(&v, "listen.143=[::1]:10143"));
 	arena_free(&a);
+}
+
+/* Where contacts are, as calendar reaches them; only who has somebody behind may open connections. */
+Test(launch, who_stands_in_front_is_told_of_whom)
+{
+	static const struct {
+		const char *host, *guest, *process; /* NULL: there is no way */
+	} rows[] = {
+		{ "127.0.0.1:9443", "behind=10.0.2.2:9443", "behind=127.0.0.1:9443" },
+		{ "0.0.0.0:9443", "behind=10.0.2.2:9443", "behind=127.0.0.1:9443" },
+		{ "192.0.2.7:9443", "behind=192.0.2.7:9443", "behind=192.0.2.7:9443" },
+		{ "127.0.0.9:9443", NULL, "behind=127.0.0.9:9443" },
+		{ "[::1]:9443", NULL, "behind=[::1]:9443" },
+	};
+	static struct prov_image i = { .path = "/x/calendar.img", .manifest = { .nics = 1 } };
+	static struct prov_argv v;
+	static struct prov_estate e = { .service_count = 2,
+		.services = { { .name = STR("calendar"), .disk = "/x" },
+			{ .name = STR("contacts"),
+				.listen_count = 1,
+				.listen = { { .name = STR("https"), .guest = 443 } } } } };
+	struct prov_service *calendar = &e.services[0], *contacts = &e.services[1];
+	struct prov_behind b;
+	struct prov p = { .home = "/tmp" };
+
+	arena_init(&p.arena, 1 << 20);
+	p.home = arena_fmt(&p.arena, "/tmp/allod-launch-%d", (int)getpid()).p;
+	cr_assert_eq(prov_mkdirs(p.home), 0);
+	cr_assert_eq(prov_file_write(&p, prov_path(&p, "ca.pem"), STR("PEM"), 0644), 0);
+	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+		cr_assert_eq(os_addr_parse(&contacts->listen[0].host, str_of(rows[k].host), 0), 0);
+		calendar->target = PROV_VIRT;
+		cr_assert_eq(prov_behind_find(&b, &p, &e, calendar), 0);
+		cr_assert_eq(prov_launch_virt(&v, &p.arena, &i, calendar, &b, "tcg", 3), 0);
+		cr_expect_eq(has(&v, "user,id=n0,ipv6=off"), rows[k].guest != NULL);
+		cr_expect_eq(has(&v, "user,id=n0,ipv6=off,restrict=on"), rows[k].guest == NULL);
+		if (rows[k].guest)
+			cr_expect(has(&v,
+				arena_fmt(&p.arena,
+					"ip=10.0.2.15/24 gw=10.0.2.2 dns=10.0.2.3 %s "
+					"behind.ca=UEVN",
+					rows[k].guest)
+					.p));
+		calendar->target = PROV_UNIX;
+		cr_assert_eq(prov_behind_find(&b, &p, &e, calendar), 0);
+		cr_assert_eq(prov_launch_unix(&v, &p.arena, &i, calendar, &b), 0);
+		cr_expect(has(&v, rows[k].process) && has(&v, "behind.ca=UEVN"));
+	}
+	cr_assert_eq(prov_behind_find(&b, &p, &e, contacts), 0);
+	cr_expect_eq(b.at.port, 0, "nobody stands behind contacts");
+	e.service_count = 1;
+	cr_assert_eq(prov_behind_find(&b, &p, &e, calendar), 0);
+	cr_expect_eq(b.at.port, 0, "an estate without contacts");
+	cr_assert_eq(prov_remove(p.home), 0);
+	arena_free(&p.arena);
 }
 
 static void collect(void *ctx, char sign, struct str line)

@@ -79,12 +79,13 @@ unit_tests := $(foreach m,unix-rel unix-asan,$(addprefix build/$m/tests/,$(test_
 fuzz_tests := $(addprefix build/unix-asan/,$(fuzz_names))
 boot_tests := $(boot_cases:%=build/virt-rel/boot/%.img)
 
-.PHONY: all tests help setup build run check soak fuzz bench size format lint gdb deps-update clean
+.PHONY: all programs tests help setup build run check soak fuzz bench size format lint gdb deps-update clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='|' read -r name words; do printf '%-12s %s\n' "$$name" "$$words"; done
 
-all: $(archives) $(unix_programs) $(virt_programs) compile_commands.json
+all: programs $(archives) compile_commands.json
+programs: $(unix_programs) $(virt_programs)
 tests: all $(unit_tests) $(fuzz_tests) $(boot_tests)
 
 # ---- rules, by mode ----
@@ -190,11 +191,11 @@ setup: ## install the Debian packages and fetch the sources that are missing
 
 build: ## build both targets and the allod command
 	@third_party/setup build
-	@$(MAKE) $(SYNC) all
+	@$(MAKE) $(SYNC) programs
 
 run: ## start mail, calendar and contacts (TARGET=virt or unix) and say how to use them
 	@third_party/setup run
-	@$(MAKE) $(SYNC) all
+	@$(MAKE) $(SYNC) programs
 	@exec build/allod run --target $(TARGET) alice@example.org
 
 check: ## build and test everything; the last line is `N passed, M failed`

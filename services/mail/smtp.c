@@ -21,12 +21,26 @@ void smtp_reply(struct smtp *s, const char *fmt, ...)
 	os_write(&s->out, str_n(line, (size_t)n + 2));
 }
 
+void smtp_work_on(struct smtp *s)
+{
+	uint32_t sec = s->config->work_sec ? s->config->work_sec : SMTP_WORK_SEC;
+
+	s->work_by = os_after(sec * OS_SEC);
+}
+
+static os_time line_by(const struct smtp *s)
+{
+	os_time by = os_after(SMTP_IDLE);
+
+	return s->work_by < by ? s->work_by : by;
+}
+
 /* Take what is left of an overlong line off the wire. */
-static int skip_line(struct smtp *s)
+static int skip_line(struct smtp *s, os_time by)
 {
 	for (;;) {
 		struct str part;
-		int err = os_read_some(&part, &s->in, 1, os_after(SMTP_IDLE));
+		int err = os_read_some(&part, &s->in, 1, by);
 
 		if (err < 0)
 			return err;
@@ -37,25 +51,25 @@ static int skip_line(struct smtp *s)
 
 int smtp_line(struct str *line, struct smtp *s)
 {
-	for (;;) {
-		int err;
+	os_time by = line_by(s);
+	int err;
 
-		if (!os_reader_ready(&s->in) && (err = os_flush(&s->out)) < 0)
-			return err;
-		err = os_read_line(line, &s->in, os_after(SMTP_IDLE));
-		if (err == 0 && line->n <= SMTP_LINE_BYTES_MAX) {
-			while (line->n > 0 &&
-				(line->p[line->n - 1] == '\n' || line->p[line->n - 1] == '\r'))
-				line->n--;
-			return 0;
-		}
-		if (err < 0 && err != ERR_LIMIT)
-			return err;
-		if (err == ERR_LIMIT && (err = skip_line(s)) < 0)
-			return err;
-		smtp_reply(s, "500 5.5.2 line over %d bytes", SMTP_LINE_BYTES_MAX);
-		s->errors++;
+	if (!os_reader_ready(&s->in) && (err = os_flush(&s->out)) < 0)
+		return err;
+	err = os_read_line(line, &s->in, by);
+	if (err == 0 && line->n <= SMTP_LINE_BYTES_MAX) {
+		while (line->n > 0 &&
+			(line->p[line->n - 1] == '\n' || line->p[line->n - 1] == '\r'))
+			line->n--;
+		return 0;
 	}
+	if (err == ERR_LIMIT)
+		err = skip_line(s, by);
+	if (err < 0)
+		return err;
+	smtp_reply(s, "500 5.5.2 line over %d bytes", SMTP_LINE_BYTES_MAX);
+	s->errors++;
+	return ERR_LIMIT;
 }
 
 void smtp_reset(struct smtp *s)
@@ -362,7 +376,7 @@ static int one_command(struct smtp *s)
 	int err = smtp_line(&line, s);
 
 	if (err < 0)
-		return err;
+		return err == ERR_LIMIT ? 0 : err;
 	smtp_parse(&c, line);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (str_ieq(c.verb, str_of(verbs[i].name)))
@@ -385,7 +399,7 @@ static void converse(struct smtp *s)
 		}
 	} while (err == 0);
 	if (err == ERR_TIMEOUT)
-		smtp_reply(s, "421 4.4.2 nothing heard for a while, bye");
+		smtp_reply(s, "421 4.4.2 silent for too long, or too slow, bye");
 	if (err != ERR_CLOSED)
 		os_log(OS_INFO, "svc=smtp event=end why=%s", err_name(err));
 }
@@ -413,6 +427,7 @@ void smtp_session(const struct smtp_config *config, enum smtp_kind kind, struct 
 	arena_init(&s->a, 128 * 1024);
 	os_reader_init(&s->in, stream, s->in_room, sizeof(s->in_room));
 	os_writer_init(&s->out, stream, s->out_room, sizeof(s->out_room), SMTP_IDLE);
+	smtp_work_on(s);
 	os_log(OS_INFO, "svc=smtp event=connect kind=%s peer=%s",
 		kind == SMTP_MX ? "mx" : "submission", os_addr_text(peer, &stream->peer));
 	converse(s);

@@ -29,6 +29,8 @@ struct smtp_config {
 	struct os_tls *tls;  /* NULL: none, and then no AUTH either */
 	struct str hostname; /* what the greeting says */
 	uint64_t message_max_bytes;
+	uint32_t work_sec,
+		text_sec; /* without a message; for one, see smtp_text_by(); 0: as usual */
 };
 /* One connection from greeting to end. BLOCKS; closes the stream. */
 void smtp_session(const struct smtp_config *config, enum smtp_kind kind, struct os_stream *stream);

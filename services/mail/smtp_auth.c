@@ -125,7 +125,7 @@ int smtp_auth(struct smtp *s, struct str arg)
 	if (err == 0) {
 		err = check(s, login, password);
 		os_wipe((char *)password.p, password.n);
-	} else if (err == ERR_BAD || err == ERR_DENIED) {
+	} else if (err == ERR_BAD || err == ERR_DENIED || err == ERR_LIMIT) {
 		err = 0; /* answered */
 	}
 	arena_free(&a);

@@ -11,6 +11,14 @@ static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "S
 static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 	"Oct", "Nov", "Dec" };
 
+static os_time text_by(const struct smtp *s)
+{
+	uint32_t sec = s->config->text_sec ? s->config->text_sec : SMTP_TEXT_SEC;
+	os_time by = smtp_text_by(s->text_from, s->size_bytes, sec), idle = os_after(SMTP_IDLE);
+
+	return by < idle ? by : idle;
+}
+
 static void spool_write(struct smtp *s, struct str text)
 {
 	s->size_bytes += text.n;
@@ -25,6 +33,7 @@ static void spool_write(struct smtp *s, struct str text)
 static int spool_begin(struct smtp *s)
 {
 	char peer[OS_ADDR_TEXT];
+	const char *ip = os_addr_ip(peer, &s->stream->peer);
 	struct str text;
 	struct buf path;
 	struct os_date d;
@@ -37,10 +46,10 @@ static int spool_begin(struct smtp *s)
 	smtp_path_text(&path, s->sender);
 	text = arena_fmt(&s->a,
 		"Return-Path: <%.*s>\r\n"
-		"Received: from %.*s ([%s])\r\n"
+		"Received: from %.*s ([%s%s])\r\n"
 		"\tby %.*s (Allod) with %s id %08x;\r\n"
 		"\t%s, %d %s %d %02d:%02d:%02d +0000\r\n",
-		STR_ARG(buf_str(&path)), STR_ARG(s->helo), os_addr_ip(peer, &s->stream->peer),
+		STR_ARG(buf_str(&path)), STR_ARG(s->helo), strchr(ip, ':') ? "IPv6:" : "", ip,
 		STR_ARG(s->config->hostname),
 		s->user[0]                  ? "ESMTPSA"
 			: s->stream->secure ? "ESMTPS"
@@ -107,6 +116,7 @@ static void finish(struct smtp *s)
 	char hex[STORE_HEX];
 	int err;
 
+	smtp_work_on(s);
 	if (s->data.state == SMTP_AFTER_CR && s->data.fault == SMTP_DATA_FINE)
 		s->data.fault = SMTP_DATA_BARE;
 	if (refused(s))
@@ -156,11 +166,12 @@ int smtp_data(struct smtp *s, struct str arg)
 	smtp_reply(s, "354 go ahead, a line with only a dot ends it");
 	if ((err = os_flush(&s->out)) < 0)
 		return err;
+	s->text_from = os_now();
 	while (!s->data.ended) {
 		struct str bytes, text;
 		size_t used;
 
-		err = os_read_some(&bytes, &s->in, CHUNK_BYTES, os_after(SMTP_IDLE));
+		err = os_read_some(&bytes, &s->in, CHUNK_BYTES, text_by(s));
 		if (err < 0)
 			return err;
 		while (bytes.n > 0 && !s->data.ended) {
@@ -217,6 +228,8 @@ int smtp_bdat(struct smtp *s, struct str arg)
 		smtp_reply(s, "501 5.5.4 BDAT takes LAST after the size");
 	}
 	wanted = !odd && ready(s);
+	if (!s->spool)
+		s->text_from = os_now();
 	if (wanted && !s->spool && (err = spool_begin(s)) < 0) {
 		refuse_store(s, err);
 		wanted = false;
@@ -227,13 +240,15 @@ int smtp_bdat(struct smtp *s, struct str arg)
 		if (!os_reader_ready(&s->in) && (err = os_flush(&s->out)) < 0)
 			return err;
 		err = os_read_some(&bytes, &s->in, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES,
-			os_after(SMTP_IDLE));
+			text_by(s));
 		if (err < 0)
 			return err;
 		left -= bytes.n;
 		if (wanted) {
 			smtp_bdat_push(&s->data, bytes);
 			spool_write(s, bytes);
+		} else {
+			s->size_bytes += bytes.n;
 		}
 	}
 	if (!wanted) {

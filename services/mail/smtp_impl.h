@@ -11,6 +11,8 @@
 #define SMTP_ERRORS_MAX     20
 #define SMTP_HOPS_MAX       100
 #define SMTP_IDLE           (5 * 60 * OS_SEC)
+#define SMTP_WORK_SEC       (30 * 60) /* of commands alone, from one message to the next */
+#define SMTP_TEXT_SEC       (10 * 60)
 
 struct smtp_rcpt {
 	char user[ID_USER_BYTES_MAX + 1];
@@ -28,6 +30,7 @@ struct smtp {
 	bool esmtp;
 	char user[ID_USER_BYTES_MAX + 1]; /* logged in as; "" when not */
 	unsigned errors, failed_logins;
+	os_time work_by; /* commands are waited for no longer: each in time is not enough */
 
 	/* the transaction */
 	struct arena a;
@@ -38,14 +41,20 @@ struct smtp {
 	bool rcpt_accepted, rcpt_refused;
 	struct store_spool *spool;
 	struct smtp_data data;
+	os_time text_from;
 	uint64_t size_bytes;
 	int spool_err; /* first error of the spool: the rest of the text is read and dropped */
 };
 
 /* "250 2.0.0 words"; the line end is added. */
 void smtp_reply(struct smtp *s, const char *fmt, ...) PRINTF(2, 3);
-/* One line without its end, borrowed until the next read. Flushes first when it would wait. BLOCKS. */
+/*
+ * One line without its end, borrowed until the next read. Flushes first when it would wait. ERR_LIMIT:
+ * it was too long, which is answered. BLOCKS.
+ */
 MUST_CHECK int smtp_line(struct str *line, struct smtp *s);
+/* From here on there is time for commands again. */
+void smtp_work_on(struct smtp *s);
 /* Forget the transaction (RSET). BLOCKS when a spool is under way. */
 void smtp_reset(struct smtp *s);
 

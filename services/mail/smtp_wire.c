@@ -312,6 +312,11 @@ void smtp_data_push(size_t *used, struct str *text, struct smtp_data *d, struct 
 	*used = at;
 }
 
+os_time smtp_text_by(os_time began, uint64_t bytes, uint32_t any_sec)
+{
+	return began + any_sec * OS_SEC + (os_time)(bytes / SMTP_TEXT_RATE) * OS_SEC;
+}
+
 void smtp_bdat_push(struct smtp_data *d, struct str bytes)
 {
 	while (bytes.n > 0) {

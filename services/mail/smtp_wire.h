@@ -13,7 +13,7 @@
 #ifndef SERVICES_MAIL_SMTP_WIRE_H
 #define SERVICES_MAIL_SMTP_WIRE_H
 
-#include "os/base.h"
+#include "os/time.h"
 
 #define SMTP_ADDRESS_MAX 320 /* local part 64, '@', domain 255 (RFC 5321 4.5.3.1) */
 #define SMTP_PARAMS_MAX  16
@@ -60,6 +60,12 @@ struct smtp_data {
  * empty), *used how much of it is consumed (at least one byte). Dots are unstuffed. Call again with the rest.
  */
 void smtp_data_push(size_t *used, struct str *text, struct smtp_data *d, struct str bytes);
+/*
+ * When a text that came from `began` on has to have grown beyond `bytes`: some time for any, and as it
+ * goes on a second for every SMTP_TEXT_RATE of them. A byte now and then does not hold a connection.
+ */
+#define SMTP_TEXT_RATE 1024
+os_time smtp_text_by(os_time began, uint64_t bytes, uint32_t any_sec);
 /* The same checks for BDAT (RFC 3030), where nothing is stuffed or ended. */
 void smtp_bdat_push(struct smtp_data *d, struct str bytes);
 

@@ -376,6 +376,9 @@ script("auth-plain", HELLO + r"""
     501 *
     334 auth plain
     501/5.5.2 not base64
+    334 AUTH PLAIN
+    500 $x5000$x5000$x5000
+    250 NOOP
     535/5.7.8 AUTH PLAIN $wrong
     334 AUTH PLAIN
     235/2.7.0 $plain

@@ -99,11 +99,11 @@ static const struct os_stream_ops end_ops = { end_read, end_write, end_readable,
 struct pair {
 	struct flow to_server, to_client;
 	struct end server, client;
-	struct imap_config *conf;
-	bool running;
+	struct imap_check_env *env;
+	bool running, smtp;
 };
 
-static void pair_init(struct pair *p, struct imap_config *conf, bool secure)
+static void pair_init(struct pair *p, struct imap_check_env *env, bool secure)
 {
 	memset(p, 0, sizeof(*p));
 	p->to_server.p = malloc(PIPE_BYTES);
@@ -113,13 +113,16 @@ static void pair_init(struct pair *p, struct imap_config *conf, bool secure)
 	p->client = (struct end){ { .ops = &end_ops, .secure = secure }, &p->to_client,
 		&p->to_server, SIZE_MAX };
 	p->server.s.peer.ip[15] = 7;
-	p->conf = conf;
+	p->env = env;
 }
 
 static void run_server(void *arg)
 {
 	struct pair *p = arg;
-	imap_session(p->conf, &p->server.s, false);
+	if (p->smtp)
+		smtp_session(&p->env->smtp, SMTP_MX, &p->server.s);
+	else
+		imap_session(&p->env->conf, &p->server.s, false);
 	p->running = false;
 	flow_wake(&p->to_client);
 }
@@ -162,6 +165,14 @@ static void env_open(struct imap_check_env *e)
 	e->conf.mail = e->mail;
 	e->conf.store = e->store;
 	e->conf.append_max_bytes = 1000000;
+	e->smtp = (struct smtp_config){
+		.store = e->store,
+		.mail = e->mail,
+		.registry = e->conf.registry,
+		.guard = e->conf.guard,
+		.hostname = STR("mail.example.org"),
+		.message_max_bytes = 1000000,
+	};
 }
 
 static void env_close(struct imap_check_env *e)
@@ -299,7 +310,8 @@ static struct pair *session(struct run *r, int number, char kind)
 	if (p)
 		return p;
 	p = r->pairs[number] = malloc(sizeof(*p));
-	pair_init(p, &r->env.conf, kind != '=');
+	pair_init(p, &r->env, kind != '=');
+	p->smtp = kind == 's';
 	p->running = true;
 	OK(os_spawn("imap", run_server, p));
 	if (kind)
@@ -343,7 +355,7 @@ static bool step(struct run *r, struct str whole)
 	if (number < 0 || number >= SESSIONS_MAX || line.n < 3)
 		return failed(r, "bad script line", whole, got);
 	line = str_sub(line, 1, line.n);
-	if (line.p[0] == '-' || line.p[0] == '=') {
+	if (line.p[0] == '-' || line.p[0] == '=' || line.p[0] == 's') {
 		kind = line.p[0];
 		line = str_sub(line, 1, line.n);
 	}
@@ -406,7 +418,7 @@ static int run_feed(void *arg)
 	struct pair p;
 	struct buf out;
 	env_open(&r->env);
-	pair_init(&p, &r->env.conf, true);
+	pair_init(&p, &r->env, true);
 	p.server.piece = r->piece;
 	p.running = true;
 	OK(os_spawn("imap", run_server, &p));

@@ -11,19 +11,21 @@
  *
  * A session begins, over "TLS", when its number is first named, with its greeting taken and alice
  * logged in, unless the number is followed by '-' at its first line: "1-< * OK ~".  "1=" for one
- * without TLS. {a} is a number: the first time any, but 0, from then on the same; {b>a} is a new one
+ * without TLS, "1s" for one of SMTP (as from another server). {a} is a number: the first time any, but 0, from then on the same; {b>a} is a new one
  * above {a}.
  */
 #ifndef TESTS_MAIL_IMAP_CHECK_H
 #define TESTS_MAIL_IMAP_CHECK_H
 
 #include "services/mail/imap.h"
+#include "services/mail/smtp.h"
 
 struct imap_check_env {
 	struct os_disk *disk;
 	struct store *store;
 	struct mail *mail;
 	struct imap_config conf;
+	struct smtp_config smtp;
 	char password[64];
 	void (*between)(struct imap_check_env *); /* for `before` to set */
 };

@@ -189,3 +189,10 @@ Test(smtp_wire, bdat_checks_the_same_faults)
 			cr_assert_eq(d.fault, rows[i].fault, "row %zu step %zu", i, step);
 		}
 }
+
+Test(smtp_wire, a_text_has_time_for_what_has_come_of_it)
+{
+	cr_expect_eq(smtp_text_by(5, 0, 60), 5 + 60 * OS_SEC);
+	cr_expect_eq(smtp_text_by(5, SMTP_TEXT_RATE - 1, 60), 5 + 60 * OS_SEC);
+	cr_expect_eq(smtp_text_by(5, 100 * SMTP_TEXT_RATE, 60), 5 + 160 * OS_SEC);
+}

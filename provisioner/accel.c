@@ -5,6 +5,7 @@
 #include "provisioner/launch.h"
 #include "provisioner/process.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ int prov_accel_probe(const char **out, const char **why, struct prov *p, bool an
 	if (!anew && prov_file_exists(prov_path(p, "accel")))
 		return 0;
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
-		*why = "this user may not open /dev/kvm";
+		*why = errno == ENOENT ? "there is no /dev/kvm" : "this user may not open /dev/kvm";
 	} else {
 		err = prov_accel_try(p, "kvm", PROV_ACCEL_NS);
 		if (err == ERR_NOENT)

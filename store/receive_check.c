@@ -388,7 +388,7 @@ static int check_unproven(struct check *c)
 {
 	size_t n = c->unproven_n + c->r->bases.n;
 	bool *found = calloc(n ? n : 1, sizeof(*found));
-	struct store_oid *ids = malloc((n ? n : 1) * sizeof(*ids));
+	struct store_oid *ids = calloc(n ? n : 1, sizeof(*ids));
 	int err = found && ids ? 0 : err_set(ERR_NOMEM, "out of memory");
 
 	for (size_t i = 0; i < n && err >= 0; i++)

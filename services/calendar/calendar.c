@@ -13,7 +13,8 @@ static const struct dav_default defaults[] = {
 static const struct {
 	const char *name;
 	unsigned bit;
-} components[] = { { "VEVENT", DAV_VEVENT }, { "VTODO", DAV_VTODO }, { "VJOURNAL", DAV_VJOURNAL } };
+} components[] = { { "VEVENT", DAV_VEVENT }, { "VTODO", DAV_VTODO }, { "VJOURNAL", DAV_VJOURNAL },
+	{ "VFREEBUSY", DAV_VFREEBUSY } };
 
 static int refuse(struct dav_refusal *why, const char *condition)
 {
@@ -56,8 +57,70 @@ static int one_object(struct dav_facts *out, struct dav_refusal *why, const stru
 	}
 	if (!out->component)
 		return err_set(refuse(why, "valid-calendar-object-resource"),
-			"there is no VEVENT, VTODO or VJOURNAL in it");
+			"there is no VEVENT, VTODO, VJOURNAL or VFREEBUSY in it");
 	return 0;
+}
+
+/* ---- limits that are told as properties (RFC 4791, 5.2.6 to 5.2.9) ---- */
+/* How many instances a rule says it has; one without COUNT has no end, or one that a date sets. */
+static uint64_t rule_count(struct str rule)
+{
+	struct str one, key, value;
+	uint64_t n;
+
+	while (rule.n) {
+		str_cut(&one, &rule, rule, ';');
+		if (str_cut(&key, &value, one, '=') && str_ieq(str_trim(key), STR("COUNT")) &&
+			str_u64(&n, str_trim(value), UINT64_MAX) != ERR_BAD)
+			return n;
+	}
+	return 0;
+}
+
+static size_t count(const struct content *c, struct str name)
+{
+	size_t n = 0;
+
+	for (const struct content_line *l = content_get(c, name, NULL); l;
+		l = content_get(c, name, l))
+		n++;
+	return n;
+}
+
+static int limits_of(struct dav_refusal *why, struct arena *a, const struct content *c)
+{
+	struct ical none = { .a = a };
+	struct content_line *l = content_get(c, STR("RRULE"), NULL);
+	struct ical_time t;
+	size_t alarms = 0;
+
+	for (; l; l = content_get(c, STR("RRULE"), l))
+		if (rule_count(l->value) > ICAL_INSTANCES_MAX)
+			return err_set(refuse(why, "max-instances"), "line %u: over %d instances",
+				(unsigned)l->number, ICAL_INSTANCES_MAX);
+	if (count(c, STR("ATTENDEE")) > CAL_ATTENDEES_MAX)
+		return err_set(refuse(why, "max-attendees-per-instance"), "over %d attendees",
+			CAL_ATTENDEES_MAX);
+	for (const struct content *p = c->parts; p; p = p->next)
+		alarms += str_ieq(p->name, STR("VALARM"));
+	if (alarms > CAL_ALARMS_MAX)
+		return err_set(refuse(why, "valid-calendar-object-resource"), "over %d alarms",
+			CAL_ALARMS_MAX);
+	l = content_get(c, STR("DTSTART"), NULL);
+	if (l && ical_time_of(&t, &none, l) == 0 && t.wall < CAL_TIME_MIN)
+		return err_set(refuse(why, "min-date-time"), "line %u: a time before the year 1",
+			(unsigned)l->number);
+	return 0;
+}
+
+static int within_limits(struct dav_refusal *why, struct arena *a, const struct content *cal)
+{
+	int err = 0;
+
+	for (const struct content *c = cal->parts; c && err >= 0; c = c->next)
+		if (component_of(c))
+			err = limits_of(why, a, c);
+	return err;
 }
 
 #define SPAN_SLACK (2 * 86400) /* for floating times, whatever zone they are read in */
@@ -114,6 +177,8 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 		return err_set(refuse(why, "valid-calendar-object-resource"),
 			"an item of a calendar has no METHOD");
 	err = one_object(out, why, cal);
+	if (err >= 0 && collection)
+		err = within_limits(why, a, cal);
 	if (err >= 0)
 		span(out, a, root, cal);
 	if (err >= 0 && collection && collection->components &&
@@ -122,6 +187,15 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 			"this calendar is for other kinds of items");
 	return err;
 }
+
+static const struct dav_limit limits[] = {
+	{ "min-date-time", "00010101T000000Z" },
+	{ "max-date-time", "99991231T235959Z" },
+	{ "max-instances", "10000" },
+	{ "max-attendees-per-instance", "1000" },
+	{ NULL, NULL },
+};
+_Static_assert(ICAL_INSTANCES_MAX == 10000 && CAL_ATTENDEES_MAX == 1000, "as it is told");
 
 static const struct dav_report reports[] = {
 	{ { "urn:ietf:params:xml:ns:caldav", 29 }, "calendar-query", cal_query },
@@ -147,8 +221,10 @@ const struct dav_service calendar_service = {
 	.defaults = defaults,
 	.check = check,
 	.reports = reports,
+	.limits = limits,
 	.data_ns = { "urn:ietf:params:xml:ns:caldav", 29 },
 	.data_name = "calendar-data",
 	.data = cal_data,
+	.data_check = cal_data_check,
 	.behind = &contacts,
 };

@@ -32,34 +32,172 @@ int cal_window(struct ical_window *out, const struct xml *x)
 				   : err_set(ERR_BAD, "a time range that ends before it begins");
 }
 
+/* ---- is it a filter at all? (RFC 4791, 9.7) ---- */
 static int refuse(struct dav_refusal *why, const char *condition, int err)
 {
 	*why = (struct dav_refusal){ 403, XML_CALDAV, condition };
 	return err;
 }
 
-static int check(struct dav_refusal *why, const struct xml *top)
+static int invalid(struct dav_refusal *why, const char *what)
+{
+	return refuse(why, "valid-filter", err_set(ERR_BAD, "%s", what));
+}
+
+/* Where components stand, and whether a time range has a meaning there. */
+static const struct {
+	const char *name, *in;
+	bool range;
+} known[] = {
+	{ "VCALENDAR", "", false },
+	{ "VEVENT", "VCALENDAR", true },
+	{ "VTODO", "VCALENDAR", true },
+	{ "VJOURNAL", "VCALENDAR", true },
+	{ "VFREEBUSY", "VCALENDAR", true },
+	{ "VTIMEZONE", "VCALENDAR", false },
+	{ "STANDARD", "VTIMEZONE", false },
+	{ "DAYLIGHT", "VTIMEZONE", false },
+	{ "VALARM", "VEVENT", true },
+	{ "VALARM", "VTODO", true },
+};
+
+static int place_check(struct dav_refusal *why, const struct xml *comp, struct str in, bool range)
+{
+	struct str name = xml_attr(comp, "name");
+	bool here = false, elsewhere = false, ranges = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (str_ieq(name, str_of(known[i].name))) {
+			here |= str_ieq(in, str_of(known[i].in));
+			elsewhere = true;
+			ranges |= known[i].range;
+		}
+	if (elsewhere && !here)
+		return invalid(why, "a comp-filter of a component that never stands there");
+	if (!range || ranges)
+		return 0;
+	return elsewhere
+		? invalid(why, "a time range on a component that has no times")
+		: refuse(why, "supported-filter",
+			  err_set(ERR_BAD, "no time range is known for \"%.*s\"", STR_ARG(name)));
+}
+
+/* Properties whose values are times; of others we know nothing. */
+static bool timed(struct str name)
+{
+	static const char *const names[] = { "COMPLETED", "CREATED", "DTSTAMP", "DTSTART", "DTEND",
+		"DUE", "LAST-MODIFIED", "RECURRENCE-ID", "RDATE", "EXDATE", "FREEBUSY", "TRIGGER",
+		"ACKNOWLEDGED" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_ieq(name, str_of(names[i])))
+			return true;
+	return str_istarts(name, STR("X-"));
+}
+
+static int range_check(struct dav_refusal *why, const struct xml *range)
 {
 	struct ical_window w;
-	int err = 0;
 
-	for (const struct xml *x = xml_first(top); x && err >= 0; x = xml_next(x)) {
-		bool filter = xml_is(x, XML_CALDAV, "comp-filter") ||
+	if (cal_window(&w, range) < 0)
+		return refuse(why, "valid-filter", ERR_BAD);
+	return cal_window_check(why, &w);
+}
+
+int cal_window_check(struct dav_refusal *why, const struct ical_window *w)
+{
+	if (w->from != INT64_MIN && w->from < CAL_TIME_MIN)
+		return refuse(why, "min-date-time", err_set(ERR_BAD, "a time before the year 1"));
+	return 0;
+}
+
+/* How many children of each kind an element of a filter has. */
+struct parts {
+	unsigned none, range, match, others;
+	const struct xml *ranged;
+};
+
+static int parts_count(struct parts *n, struct dav_refusal *why, const struct xml *top)
+{
+	*n = (struct parts){ 0 };
+	if (!xml_attr(top, "name").p)
+		return invalid(why, "a filter without a name");
+	for (const struct xml *x = xml_first(top); x; x = xml_next(x)) {
+		if (xml_is(x, XML_CALDAV, "is-not-defined")) {
+			n->none++;
+		} else if (xml_is(x, XML_CALDAV, "time-range")) {
+			n->range++;
+			n->ranged = x;
+		} else if (xml_is(x, XML_CALDAV, "text-match")) {
+			n->match++;
+		} else if (xml_is(x, XML_CALDAV, "comp-filter") ||
 			xml_is(x, XML_CALDAV, "prop-filter") ||
-			xml_is(x, XML_CALDAV, "param-filter");
-
-		if (filter && !xml_attr(x, "name").p)
-			err = refuse(
-				why, "valid-filter", err_set(ERR_BAD, "a filter without a name"));
-		else if (xml_is(x, XML_CALDAV, "time-range"))
-			err = cal_window(&w, x) < 0 ? refuse(why, "valid-filter", ERR_BAD) : 0;
-		else if (filter)
-			err = check(why, x);
-		else if (!xml_is(x, XML_CALDAV, "is-not-defined") &&
-			!xml_is(x, XML_CALDAV, "text-match"))
-			err = refuse(why, "supported-filter",
+			xml_is(x, XML_CALDAV, "param-filter")) {
+			n->others++;
+		} else {
+			return refuse(why, "supported-filter",
 				err_set(ERR_BAD, "an element \"%.*s\" in the filter",
 					STR_ARG(x->name)));
+		}
+	}
+	if (n->none && (n->none + n->range + n->match + n->others > 1))
+		return invalid(why, "is-not-defined stands alone");
+	if (n->range > 1 || n->match > 1 || (n->range && n->match))
+		return invalid(why, "more than one time range or text");
+	return n->range ? range_check(why, n->ranged) : 0;
+}
+
+static int match_check(struct dav_refusal *why, const struct xml *parent)
+{
+	const struct xml *m = part(parent, "text-match");
+	struct str not = xml_attr(m, "negate-condition");
+
+	if (not.p && !str_eq(not, STR("yes")) && !str_eq(not, STR("no")))
+		return invalid(why, "a negate-condition is yes or no");
+	return 0;
+}
+
+static int prop_check(struct dav_refusal *why, const struct xml *prop)
+{
+	struct parts n;
+	int err = parts_count(&n, why, prop);
+
+	if (err >= 0 && n.range && !timed(xml_attr(prop, "name")))
+		return invalid(why, "a time range on a property that is no time");
+	if (err >= 0)
+		err = match_check(why, prop);
+	for (const struct xml *x = xml_first(prop); x && err >= 0; x = xml_next(x)) {
+		if (xml_is(x, XML_CALDAV, "param-filter")) {
+			err = parts_count(&n, why, x);
+			if (err >= 0 && (n.range || n.others))
+				err = invalid(why, "a param-filter holds a text-match alone");
+			if (err >= 0)
+				err = match_check(why, x);
+		} else if (xml_is(x, XML_CALDAV, "comp-filter") ||
+			xml_is(x, XML_CALDAV, "prop-filter")) {
+			err = invalid(why, "a filter in a prop-filter");
+		}
+	}
+	return err;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): as deep as components stand in each other
+static int comp_check(struct dav_refusal *why, const struct xml *comp, struct str in)
+{
+	struct parts n;
+	int err = parts_count(&n, why, comp);
+
+	if (err >= 0 && n.match)
+		err = invalid(why, "a text-match in a comp-filter");
+	if (err >= 0)
+		err = place_check(why, comp, in, n.range);
+	for (const struct xml *x = xml_first(comp); x && err >= 0; x = xml_next(x)) {
+		if (xml_is(x, XML_CALDAV, "comp-filter"))
+			err = comp_check(why, x, xml_attr(comp, "name"));
+		else if (xml_is(x, XML_CALDAV, "prop-filter"))
+			err = prop_check(why, x);
+		else if (xml_is(x, XML_CALDAV, "param-filter"))
+			err = invalid(why, "a param-filter in a comp-filter");
 	}
 	return err;
 }
@@ -67,30 +205,46 @@ static int check(struct dav_refusal *why, const struct xml *top)
 int cal_filter_check(struct dav_refusal *why, const struct xml *filter)
 {
 	const struct xml *top = xml_first(filter);
-	struct str name = xml_attr(top, "name");
 	int err;
 
-	if (!xml_is(filter, XML_CALDAV, "filter") || !xml_is(top, XML_CALDAV, "comp-filter") ||
-		!str_ieq(name, STR("VCALENDAR")))
-		return refuse(why, "valid-filter",
-			err_set(ERR_BAD, "a filter begins with a comp-filter of VCALENDAR"));
-	err = check(why, filter);
+	if (!xml_is(top, XML_CALDAV, "comp-filter") || xml_next(top) ||
+		!str_ieq(xml_attr(top, "name"), STR("VCALENDAR")))
+		return invalid(why, "a filter is one comp-filter of VCALENDAR");
+	err = comp_check(why, top, STR(""));
 	if (err >= 0 && dav_collations_known(filter) < 0)
 		err = refuse(why, "supported-collation", ERR_BAD);
 	return err;
 }
 
 /* ---- properties ---- */
+/* Any of its values: a time, a whole day, or a period. */
 static bool line_in_window(struct ical *o, const struct content_line *l, const struct xml *range)
 {
+	struct str tzid = content_param(l, STR("TZID"));
 	struct ical_window w;
 	struct ical_time t;
-	int64_t at;
 
-	if (cal_window(&w, range) < 0 || ical_time_of(&t, o, l) < 0)
+	if (cal_window(&w, range) < 0)
 		return false;
-	at = ical_utc(o, &t);
-	return w.from <= at && at < w.to;
+	for (struct str one, rest = l->value; rest.n;) {
+		int64_t from, to;
+
+		str_cut(&one, &rest, rest, ',');
+		if (str_chr(one, '/') >= 0) {
+			if (ical_period(&from, &to, &t, o, one, tzid) < 0)
+				continue;
+		} else if (ical_time_parse(&t, o, one, tzid) < 0) {
+			continue;
+		} else {
+			from = to = ical_utc(o, &t);
+			t.wall += 86400;
+			if (t.kind == ICAL_DATE)
+				to = ical_utc(o, &t);
+		}
+		if (w.to > from && (to > from ? w.from < to : w.from <= from))
+			return true;
+	}
+	return false;
 }
 
 static bool prop_matches(struct ical *o, const struct content *c, const struct xml *filter)

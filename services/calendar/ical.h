@@ -47,6 +47,10 @@ MUST_CHECK int ical_time_of(struct ical_time *out, struct ical *o, const struct 
 MUST_CHECK int ical_time_parse(
 	struct ical_time *out, struct ical *o, struct str value, struct str tzid);
 int64_t ical_utc(const struct ical *o, const struct ical_time *t);
+int64_t ical_home_wall(const struct ical *o, int64_t utc); /* of floating times */
+/* "start/end" or "start/duration", in UTC; its start as it stands. */
+MUST_CHECK int ical_period(int64_t *from, int64_t *to, struct ical_time *start, struct ical *o,
+	struct str value, struct str tzid);
 MUST_CHECK int ical_duration(int64_t *sec, struct str value); /* RFC 5545, 3.3.6 */
 /* 20260101T100000Z of seconds in UTC; `date`: 20260101. */
 void ical_utc_write(struct buf *b, int64_t utc, bool date);
@@ -58,8 +62,8 @@ struct ical_occurrence {
 	const struct content *part; /* the master, or the override that stands for it */
 	int64_t start, end;         /* UTC; equal: an instant */
 	struct ical_time id;        /* RECURRENCE-ID of it; where it would have started */
+	enum ical_kind kind;        /* of its start */
 	bool recurs;                /* of a set of several */
-	bool date;                  /* whole days */
 };
 typedef int ical_occurrence_fn(void *ctx, const struct ical_occurrence *x); /* < 0 stops */
 /*

@@ -29,7 +29,7 @@ int ical_parse(struct ical **out, struct arena *a, struct str bytes)
 /* ---- one part, without its recurrence ---- */
 struct span { /* of a part */
 	struct ical_time start;
-	bool has_start, has_end;
+	bool has_start, has_end, due;
 	int64_t length; /* exact seconds, or, if `nominal`, seconds on the wall */
 	bool nominal;
 };
@@ -49,15 +49,19 @@ static void span_of(struct span *s, struct ical *o, const struct content *c)
 	s->has_start = is_time(&s->start, o, c, "DTSTART");
 	if (!s->has_start)
 		return;
-	if (is_time(&end, o, c, "DTEND") || is_time(&end, o, c, "DUE")) {
+	s->has_end = is_time(&end, o, c, "DTEND");
+	s->due = !s->has_end && is_time(&end, o, c, "DUE");
+	if (s->has_end || s->due) {
 		s->has_end = true;
 		s->nominal = end.kind == ICAL_DATE && s->start.kind == ICAL_DATE;
 		s->length = s->nominal ? end.wall - s->start.wall
 				       : ical_utc(o, &end) - ical_utc(o, &s->start);
+		if (s->nominal && s->length <= 0 && !s->due)
+			s->length = 86400; /* some write the day itself as its end */
 	} else if (l && ical_duration(&s->length, l->value) == 0) {
 		s->has_end = true;
 		s->nominal = s->length % 86400 == 0;
-	} else if (s->start.kind == ICAL_DATE && str_ieq(c->name, STR("VEVENT"))) {
+	} else if (s->start.kind == ICAL_DATE && !str_ieq(c->name, STR("VTODO"))) {
 		s->nominal = true;
 		s->length = 86400;
 	}
@@ -108,12 +112,13 @@ static bool todo_instance(
 {
 	if (!s->has_end)
 		return w->from <= start && w->to > start;
+	if (!s->due) /* a DURATION reaches to its very end */
+		return w->from <= end && (w->to > start || w->to >= end);
 	return (w->from < end || w->from <= start) && (w->to > start || w->to >= end);
 }
 
-/* "start/end" or "start/duration" */
-static int period(int64_t *from, int64_t *to, struct ical *o, struct str value, struct str tzid,
-	struct ical_time *start)
+int ical_period(int64_t *from, int64_t *to, struct ical_time *start, struct ical *o,
+	struct str value, struct str tzid)
 {
 	struct str a, b;
 	struct ical_time end;
@@ -145,8 +150,8 @@ static bool freebusy_overlaps(struct ical *o, const struct content *c, const str
 		for (struct str one, rest = l->value; rest.n;) {
 			int64_t from, to;
 			str_cut(&one, &rest, rest, ',');
-			if (period(&from, &to, o, one, STR_NONE, &start) == 0 && w->from < to &&
-				w->to > from)
+			if (ical_period(&from, &to, &start, o, one, STR_NONE) == 0 &&
+				w->from < to && w->to > from)
 				return true;
 		}
 	return false;
@@ -259,8 +264,9 @@ static int rdates(struct run *r)
 			struct ical_time t;
 			int64_t from, to = 0;
 			str_cut(&one, &rest, rest, ',');
-			if (str_chr(one, '/') >= 0 ? period(&from, &to, r->o, one, tzid, &t) == 0
-						   : ical_time_parse(&t, r->o, one, tzid) == 0)
+			if (str_chr(one, '/') >= 0
+					? ical_period(&from, &to, &t, r->o, one, tzid) == 0
+					: ical_time_parse(&t, r->o, one, tzid) == 0)
 				err = add(r, &t, to);
 		}
 	return err;
@@ -334,7 +340,7 @@ static int overrides(struct run *r, struct str name)
 static int tell(struct run *r, const struct content *part, const struct span *s, int64_t start,
 	int64_t end, const struct ical_time *id)
 {
-	struct ical_occurrence x = { part, start, end, *id, r->recurs, s->start.kind == ICAL_DATE };
+	struct ical_occurrence x = { part, start, end, *id, s->start.kind, r->recurs };
 
 	if (r->only && part != r->only)
 		return 0;
@@ -410,12 +416,14 @@ static int series(struct run *r, struct str name)
 /* A part that has no DTSTART, or is alone. */
 static int alone(struct run *r, const struct content *c)
 {
-	struct ical_time none = { .kind = ICAL_UTC };
-	struct ical_occurrence x = { .part = c, .id = none };
+	struct ical_time due = { .kind = ICAL_UTC };
+	struct ical_occurrence x = { .part = c, .id = due, .kind = ICAL_UTC };
 	bool in = false;
 
 	if (r->only && c != r->only)
 		return 0;
+	if (is_time(&due, r->o, c, "DUE"))
+		x.start = x.end = ical_utc(r->o, &due);
 	if (str_ieq(c->name, STR("VTODO")))
 		in = todo_overlaps(r->o, c, r->w);
 	else if (str_ieq(c->name, STR("VFREEBUSY")))
@@ -479,62 +487,4 @@ int ical_overlaps(struct ical *o, const struct content *only, const struct ical_
 	if (found)
 		return 1;
 	return err;
-}
-
-/* ---- alarms (RFC 4791, 9.9: when they first or again go off) ---- */
-struct ringing {
-	struct ical *o;
-	const struct content *part, *alarm;
-	const struct ical_window *w;
-	int64_t before; /* of the trigger, from start or end */
-	bool from_end, found;
-	int64_t repeat, gap;
-};
-
-static int rings(void *ctx, const struct ical_occurrence *x)
-{
-	struct ringing *g = ctx;
-	int64_t at = (g->from_end ? x->end : x->start) + g->before;
-
-	if (x->part != g->part)
-		return 0;
-	for (int64_t i = 0; i <= g->repeat; i++, at += g->gap)
-		if (at >= g->w->from && at < g->w->to) {
-			g->found = true;
-			return ERR_CLOSED;
-		}
-	return 0;
-}
-
-int ical_alarm_overlaps(struct ical *o, const struct content *part, const struct content *alarm,
-	const struct ical_window *w)
-{
-	struct ringing g = { .o = o, .part = part, .alarm = alarm, .w = w };
-	struct content_line *trigger = content_get(alarm, STR("TRIGGER"), NULL),
-			    *again = content_get(alarm, STR("DURATION"), NULL),
-			    *repeat = content_get(alarm, STR("REPEAT"), NULL);
-	struct ical_window wide;
-	struct ical_time t;
-	uint64_t n = 0;
-	int64_t far;
-	int err;
-
-	if (!trigger)
-		return 0;
-	if (repeat && again && ical_duration(&g.gap, again->value) == 0 && g.gap > 0 &&
-		str_u64(&n, str_trim(repeat->value), 1000) == 0)
-		g.repeat = (int64_t)n;
-	if (ical_duration(&g.before, trigger->value) < 0) { /* an absolute time */
-		if (ical_time_of(&t, o, trigger) < 0)
-			return 0;
-		g.before = 0;
-		struct ical_occurrence x = { .part = part, .start = ical_utc(o, &t) };
-		return rings(&g, &x) == ERR_CLOSED;
-	}
-	g.from_end = str_ieq(content_param(trigger, STR("RELATED")), STR("END"));
-	far = (g.before < 0 ? -g.before : g.before) + g.repeat * g.gap + 1;
-	wide.from = w->from > INT64_MIN / 2 ? w->from - far : w->from;
-	wide.to = w->to < INT64_MAX / 2 ? w->to + far : w->to;
-	err = ical_occurrences(o, part->name, &wide, rings, &g);
-	return g.found ? 1 : err == ERR_CLOSED ? 0 : err;
 }

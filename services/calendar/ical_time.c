@@ -282,3 +282,8 @@ int64_t ical_utc(const struct ical *o, const struct ical_time *t)
 		return t->wall;
 	return wall_to_utc(z, t->wall);
 }
+
+int64_t ical_home_wall(const struct ical *o, int64_t utc)
+{
+	return o->home ? utc + ical_zone_offset(o->home, utc) : utc;
+}

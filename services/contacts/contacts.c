@@ -61,4 +61,5 @@ const struct dav_service contacts_service = {
 	.data_ns = { "urn:ietf:params:xml:ns:carddav", 30 },
 	.data_name = "address-data",
 	.data = card_data,
+	.data_check = card_data_check,
 };

@@ -55,17 +55,80 @@ static bool filter_matches(struct arena *a, const struct content *card, const st
 	return !any;
 }
 
+/* ---- is it a filter at all? ---- */
+static int bad(struct dav_refusal *why, int status, const char *what)
+{
+	*why = (struct dav_refusal){ status, XML_CARDDAV,
+		status == 403 ? "supported-filter" : NULL };
+	return err_set(ERR_BAD, "%s", what);
+}
+
+static bool one_of(struct str s, const char *const *words)
+{
+	bool yes = !s.p; /* left out */
+
+	for (; *words; words++)
+		yes |= str_eq(s, str_of(*words));
+	return yes;
+}
+
+static int match_check(struct dav_refusal *why, const struct xml *match)
+{
+	static const char *const types[] = { "equals", "contains", "starts-with", "ends-with",
+		NULL },
+				 *const nots[] = { "yes", "no", NULL };
+
+	return one_of(xml_attr(match, "match-type"), types) &&
+			one_of(xml_attr(match, "negate-condition"), nots)
+		? 0
+		: bad(why, 400, "a text-match with an attribute that has no such value");
+}
+
+static int test_check(struct dav_refusal *why, const struct xml *x)
+{
+	static const char *const tests[] = { "anyof", "allof", NULL };
+
+	return one_of(xml_attr(x, "test"), tests) ? 0 : bad(why, 400, "a test is anyof or allof");
+}
+
+/* Of a prop-filter or param-filter (RFC 6352, 10.5.1 and 10.5.2). */
+// NOLINTNEXTLINE(misc-no-recursion): a param-filter holds none
+static int parts_check(struct dav_refusal *why, const struct xml *top, bool param)
+{
+	unsigned none = 0, others = 0;
+	int err = xml_attr(top, "name").p ? test_check(why, top)
+					  : bad(why, 400, "a filter without a name");
+
+	for (const struct xml *x = xml_first(top); x && err >= 0; x = xml_next(x)) {
+		if (xml_is(x, XML_CARDDAV, "is-not-defined")) {
+			none++;
+		} else if (xml_is(x, XML_CARDDAV, "text-match")) {
+			others++;
+			err = match_check(why, x);
+		} else if (!param && xml_is(x, XML_CARDDAV, "param-filter")) {
+			others++;
+			err = parts_check(why, x, true);
+		} else {
+			err = bad(why, 403, "an element in a filter that is not known");
+		}
+	}
+	if (err >= 0 && (none + (param ? others : others > 0) > 1))
+		err = bad(why, 400, "is-not-defined, and a parameter's text-match, stand alone");
+	return err;
+}
+
 static int filter_check(struct dav_refusal *why, const struct xml *filter)
 {
-	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-filter" };
-	if (!filter) {
-		why->status = 400;
-		return err_set(ERR_BAD, "an addressbook-query has a filter");
-	}
-	for (const struct xml *p = xml_first(filter); p; p = xml_next(p))
-		if (!xml_is(p, XML_CARDDAV, "prop-filter") || !xml_attr(p, "name").p)
-			return err_set(ERR_BAD, "a filter consists of prop-filters with names");
-	why->condition = "supported-collation";
+	int err = filter ? test_check(why, filter)
+			 : bad(why, 400, "an addressbook-query has a filter");
+
+	for (const struct xml *p = xml_first(filter); p && err >= 0; p = xml_next(p))
+		err = xml_is(p, XML_CARDDAV, "prop-filter")
+			? parts_check(why, p, false)
+			: bad(why, 403, "a filter consists of prop-filters");
+	if (err < 0)
+		return err;
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-collation" };
 	return dav_collations_known(filter);
 }
 
@@ -105,6 +168,12 @@ static int one(void *ctx, struct dav_res *res)
 	return q->m.broken ? ERR_IO : 0;
 }
 
+static int in_book(void *ctx, struct dav_res *book)
+{
+	struct query *q = ctx;
+	return dav_items(q->r, book, 0, INT64_MIN, INT64_MAX, one, q);
+}
+
 void card_query(struct dav_request *r, const struct xml *root)
 {
 	struct query q = { .r = r, .filter = xml_child(root, XML_CARDDAV, "filter") };
@@ -112,8 +181,12 @@ void card_query(struct dav_request *r, const struct xml *root)
 		xml_child(xml_child(root, XML_CARDDAV, "limit"), XML_CARDDAV, "nresults");
 	struct dav_refusal why;
 	struct dav_res res;
-	int err = filter_check(&why, q.filter);
+	/* Those who leave the Depth out mean what is in the book. */
+	int err, depth = dav_depth(r, 1);
 
+	if (depth == -2 || dav_query_target(&res, r) < 0)
+		return;
+	err = filter_check(&why, q.filter);
 	if (err < 0) {
 		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
 		return;
@@ -124,14 +197,14 @@ void card_query(struct dav_request *r, const struct xml *root)
 		dav_refuse(r, 400, STR_NONE, NULL, "nresults is a number above 0");
 		return;
 	}
-	if (dav_res_find(&res, r, &r->path) < 0 || r->path.place != DAV_RESOURCE ||
-		!res.node.collection) {
-		dav_refuse(r, 404, STR_NONE, NULL, "there is no address book here");
+	if (dav_data_check(r, root) < 0)
 		return;
-	}
 	dav_asked_read(&q.asked, r, root);
 	dav_multi_begin(&q.m, r);
-	err = dav_items(r, &res, 0, INT64_MIN, INT64_MAX, one, &q);
+	if (!res.node.collection)
+		err = one(&q, &res);
+	else if (depth != 0)
+		err = dav_query_collections(r, &res, depth == -1, in_book, &q);
 	if (q.limit && q.found > q.limit)
 		dav_multi_status(&q.m, &r->path, true, 507);
 	else if (err < 0)
@@ -150,12 +223,25 @@ static bool wanted(const struct content_line *l, const struct xml *asked, bool *
 	return false;
 }
 
-int card_data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked)
+int card_data_check(struct dav_refusal *why, const struct xml *asked)
+{
+	struct str type = xml_attr(asked, "content-type"), version = xml_attr(asked, "version");
+
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-address-data" };
+	if ((type.p && !str_ieq(type, STR("text/vcard"))) ||
+		(version.p && !str_eq(version, STR("3.0")) && !str_eq(version, STR("4.0"))))
+		return err_set(ERR_BAD, "address data is text/vcard, version 3.0 or 4.0");
+	return 0;
+}
+
+int card_data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
+	const void *zone)
 {
 	struct content_limits limits = CONTENT_LIMITS;
 	struct content *root, *card;
 	int err;
 
+	(void)zone;
 	if (!xml_child(asked, XML_CARDDAV, "prop")) {
 		buf_add(out, bytes);
 		return out->err;

@@ -49,6 +49,9 @@ struct dav_report { /* a row of the service's reports, ended by name == NULL */
 	const char *name;
 	void (*run)(struct dav_request *r, const struct xml *root);
 };
+struct dav_limit { /* a property of the service's collections that never changes; ended by name == NULL */
+	const char *name, *value;
+};
 struct dav_default { /* a collection every account has */
 	const char *folder, *name;
 	struct dav_meta meta;
@@ -75,10 +78,14 @@ struct dav_service {
 	int (*check)(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
 		const struct dav_meta *collection, struct str bytes);
 	const struct dav_report *reports;
-	/* The value of calendar-data or address-data, `asked` saying which part of it. */
+	const struct dav_limit *limits; /* in data_ns; may be NULL */
+	/* The value of calendar-data or address-data, `asked` saying which part of it; the request's zone. */
 	struct str data_ns;
 	const char *data_name;
-	int (*data)(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked);
+	int (*data)(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
+		const void *zone);
+	/* Can that part be had at all? ERR_BAD with *why. */
+	int (*data_check)(struct dav_refusal *why, const struct xml *asked);
 	const struct dav_behind *behind; /* NULL: none */
 };
 

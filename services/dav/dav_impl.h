@@ -23,8 +23,6 @@ void dav_reports(struct dav_request *r);
 void dav_sync(struct dav_request *r, const struct xml *root);
 
 /* ---- serve.c ---- */
-/* Depth: 0, 1, or -1 for infinity; `absent` when there is none. -2: something else, 400 was replied. */
-int dav_depth(struct dav_request *r, int absent);
 /* Does the request's If-Match / If-None-Match allow what is there (NULL: nothing)? */
 bool dav_conditions(struct dav_request *r, const struct store_oid *etag);
 /* The request's body as XML: 0 with *root NULL when it is empty; < 0: an error was replied. */
@@ -55,8 +53,6 @@ MUST_CHECK int dav_uid_other(struct str *name, struct dav_request *r, struct sto
 MUST_CHECK int dav_remove(struct store_edit *e, const struct dav_path *p, bool collection);
 /* 0, or < 0 and an error was replied. BLOCKS. */
 int dav_edit_commit(struct store_edit *e, struct dav_request *r, const char *what);
-/* Replies for an err of the store's. */
-void dav_fail_err(struct dav_request *r, int err);
 
 /* ---- props.c ---- */
 /* Live properties that PROPPATCH and MKCOL may set; ERR_DENIED: protected; ERR_NOENT: not live. */

@@ -69,7 +69,7 @@ static int body(struct str *out, struct dav_request *r)
 	buf_add(&b, STR(""));
 	while ((err = http_body(&part, r->x)) == 0 && part.n) {
 		if (b.n + part.n > DAV_ITEM_MAX) {
-			dav_refuse(r, 413, r->cfg->service->data_ns, "max-resource-size",
+			dav_refuse(r, 403, r->cfg->service->data_ns, "max-resource-size",
 				"one item has at most 1 MiB");
 			return ERR_LIMIT;
 		}

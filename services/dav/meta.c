@@ -3,14 +3,14 @@
  * .collection: lines "key value", each ended by LF. In values \n and \\ stand for a line end and a
  * backslash. Unknown keys are passed over.
  *	kind plain|calendar|addressbook
- *	components VEVENT VTODO VJOURNAL
- *	name, description, color, order, timezone
+ *	components VEVENT VTODO VJOURNAL VFREEBUSY
+ *	name, description, color, order, timezone, timezone-id
  *	prop <namespace> <name> <element>      spaces of the first two as \s
  */
 #include "services/dav/tree.h"
 
 static const char *const kinds[] = { "plain", "calendar", "addressbook" };
-static const char *const components[] = { "VEVENT", "VTODO", "VJOURNAL" };
+static const char *const components[] = { "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY" };
 static const struct {
 	const char *key;
 	size_t offset;
@@ -20,6 +20,7 @@ static const struct {
 	{ "color", offsetof(struct dav_meta, color) },
 	{ "order", offsetof(struct dav_meta, order) },
 	{ "timezone", offsetof(struct dav_meta, timezone) },
+	{ "timezone-id", offsetof(struct dav_meta, timezone_id) },
 };
 
 static struct str unescape(struct arena *a, struct str s)

@@ -128,6 +128,8 @@ static int privileges(struct ask *q)
 		xml_empty(q->b, XML_DAV, names[i]);
 		xml_close(q->b, XML_DAV, "privilege");
 	}
+	if (q->r->cfg->service->kind == DAV_CALENDAR) /* RFC 4791, 6.1.1 */
+		buf_add(q->b, STR("<D:privilege><C:read-free-busy/></D:privilege>"));
 	return 0;
 }
 
@@ -235,7 +237,12 @@ static int timezone_text(struct ask *q)
 	return text(q, dav_res_meta(q->res, q->r)->timezone);
 }
 
-static const char *const component_names[] = { "VEVENT", "VTODO", "VJOURNAL" };
+static int timezone_id(struct ask *q)
+{
+	return text(q, dav_res_meta(q->res, q->r)->timezone_id);
+}
+
+static const char *const component_names[] = { "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY" };
 
 static int components(struct ask *q)
 {
@@ -265,6 +272,35 @@ static int max_size(struct ask *q)
 {
 	buf_fmt(q->b, "%u", DAV_ITEM_MAX);
 	return 0;
+}
+
+static int limit(struct ask *q, const char *name)
+{
+	const struct dav_limit *l = q->r->cfg->service->limits;
+
+	while (l && l->name && strcmp(l->name, name) != 0)
+		l++;
+	return l && l->name ? text(q, str_of(l->value)) : ERR_NOENT;
+}
+
+static int min_date(struct ask *q)
+{
+	return limit(q, "min-date-time");
+}
+
+static int max_date(struct ask *q)
+{
+	return limit(q, "max-date-time");
+}
+
+static int max_instances(struct ask *q)
+{
+	return limit(q, "max-instances");
+}
+
+static int max_attendees(struct ask *q)
+{
+	return limit(q, "max-attendees-per-instance");
 }
 
 static int collations(struct ask *q)
@@ -306,9 +342,14 @@ static const struct prop {
 	{ CALDAV_NS, "calendar-user-address-set", ON_OTHER | NOT_IN_ALL, user_addresses },
 	{ CALDAV_NS, "calendar-description", ON_ALL | NOT_IN_ALL, description },
 	{ CALDAV_NS, "calendar-timezone", ON_ALL | NOT_IN_ALL, timezone_text },
+	{ CALDAV_NS, "calendar-timezone-id", ON_ALL | NOT_IN_ALL, timezone_id },
 	{ CALDAV_NS, "supported-calendar-component-set", ON_COLLECTION | NOT_IN_ALL, components },
 	{ CALDAV_NS, "supported-calendar-data", ON_COLLECTION | NOT_IN_ALL, calendar_data },
 	{ CALDAV_NS, "max-resource-size", ON_COLLECTION | NOT_IN_ALL, max_size },
+	{ CALDAV_NS, "min-date-time", ON_COLLECTION | NOT_IN_ALL, min_date },
+	{ CALDAV_NS, "max-date-time", ON_COLLECTION | NOT_IN_ALL, max_date },
+	{ CALDAV_NS, "max-instances", ON_COLLECTION | NOT_IN_ALL, max_instances },
+	{ CALDAV_NS, "max-attendees-per-instance", ON_COLLECTION | NOT_IN_ALL, max_attendees },
 	{ CALDAV_NS, "supported-collation-set", ON_COLLECTION | NOT_IN_ALL, collations },
 	{ CARDDAV_NS, "addressbook-home-set", ON_OTHER | ON_PLAIN | NOT_IN_ALL, addressbook_home },
 	{ CARDDAV_NS, "addressbook-description", ON_ALL | NOT_IN_ALL, description },
@@ -380,7 +421,7 @@ static int write_data(struct ask *q)
 	if (err < 0)
 		return err;
 	buf_init(&data, &q->r->item);
-	err = s->data(&data, &q->r->item, bytes, q->x);
+	err = s->data(&data, &q->r->item, bytes, q->x, q->r->zone);
 	if (err < 0 && err != ERR_LIMIT)
 		return err;
 	/* Too much to spell out: the item as it is, rather than none. */
@@ -512,6 +553,8 @@ static struct str *settable(struct dav_meta *m, const struct xml *prop)
 		return &m->order;
 	if (xml_is(prop, XML_CALDAV, "calendar-timezone"))
 		return &m->timezone;
+	if (xml_is(prop, XML_CALDAV, "calendar-timezone-id"))
+		return &m->timezone_id;
 	return NULL;
 }
 

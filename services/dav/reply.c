@@ -84,6 +84,11 @@ void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collec
 		status == 404           ? "Not Found"
 			: status == 507 ? "Insufficient Storage"
 					: "Refused");
+	if (status == 507) { /* RFC 6352, 8.6.1; RFC 6578, 3.6 */
+		xml_open(b, XML_DAV, "error");
+		xml_empty(b, XML_DAV, "number-of-matches-within-limits");
+		xml_close(b, XML_DAV, "error");
+	}
 	xml_close(b, XML_DAV, "response");
 }
 

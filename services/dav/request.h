@@ -22,7 +22,8 @@ struct dav_request {
 	struct dav_path path;
 	struct str user; /* who asks */
 	struct str ref;
-	struct str uid; /* of the item to be written, once it was checked */
+	struct str uid;   /* of the item to be written, once it was checked */
+	const void *zone; /* for the service's data: in which floating times are meant; NULL: UTC */
 	bool has_root;
 	struct store_oid root; /* of the user's branch, when the request came */
 };
@@ -53,10 +54,22 @@ typedef int dav_item_fn(void *ctx, struct dav_res *res);
 MUST_CHECK int dav_items(struct dav_request *r, const struct dav_res *collection,
 	unsigned components, int64_t from, int64_t to, dav_item_fn *fn, void *ctx);
 
+/* ---- what reports are about ---- */
+/* The resource a query names: a collection, or an item of one of the service's kind; < 0: replied. */
+int dav_query_target(struct dav_res *res, struct dav_request *r);
+/* Itself, if it is of the service's kind; with `deep`, those below a plain one. */
+MUST_CHECK int dav_query_collections(
+	struct dav_request *r, struct dav_res *top, bool deep, dav_res_fn *fn, void *ctx);
+/* Is the data that the report wants of items to be had? < 0: replied. */
+int dav_data_check(struct dav_request *r, const struct xml *root);
+/* Depth: 0, 1, or -1 for infinity; `absent` when there is none. -2: something else, 400 was replied. */
+int dav_depth(struct dav_request *r, int absent);
+
 /* ---- replies ---- */
 /* An error with the precondition's element (NULL: none) and a sentence for people. */
 void dav_refuse(
 	struct dav_request *r, int status, struct str ns, const char *condition, const char *text);
+void dav_fail_err(struct dav_request *r, int err);        /* for an err of the store's */
 void dav_etag(struct buf *b, const struct store_oid *id); /* with its quotes */
 
 struct dav_multi {

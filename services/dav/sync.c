@@ -101,20 +101,53 @@ struct syncing {
 	struct dav_request *r;
 	struct dav_multi m;
 	struct dav_asked asked;
+	const struct store_oid *to;
 	uint64_t seen, told, limit; /* of changes, in the order of store_diff; 0: no limit */
+	struct str last;            /* folder of the collection below that was told last */
 	bool more;
 };
+
+/* The name of the member that has changed, and what it is now; false: none of ours. */
+static bool member(
+	struct dav_node *now, struct str *file, struct syncing *y, const struct store_change *c)
+{
+	struct str head, rest;
+	struct store_entry e;
+	bool cut = str_cut(&head, &rest, c->path, '/');
+
+	*now = (struct dav_node){ 0 };
+	*file = rest;
+	if (cut && dav_is_shard(head)) {
+		if (c->after)
+			now->oid = *c->after;
+		return str_chr(rest, '/') < 0 && !str_starts(rest, STR("%="));
+	}
+	/* A collection in this one: once, however much of it has changed. */
+	*file = head;
+	now->collection = true;
+	if (!cut || str_eq(head, y->last))
+		return false;
+	y->last = arena_dup(&y->r->a, head);
+	if (store_find(&e, y->r->cfg->store, y->to, head) >= 0)
+		now->oid = e.oid;
+	return true;
+}
+
+static bool is_there(const struct dav_node *n)
+{
+	static const struct store_oid none;
+	return !store_oid_eq(&n->oid, &none);
+}
 
 static int on_change(void *ctx, const struct store_change *c)
 {
 	struct syncing *y = ctx;
 	struct dav_request *r = y->r;
 	struct dav_res res = { .path = r->path };
-	struct str shard, file;
+	struct str file;
 	struct buf name;
 
-	if (!str_cut(&shard, &file, c->path, '/') || !dav_is_shard(shard) ||
-		str_chr(file, '/') >= 0 || str_starts(file, STR("%=")))
+	if (!member(&res.node, &file, y, c))
 		return 0;
 	if (y->seen++ < y->told)
 		return 0;
@@ -128,15 +161,36 @@ static int on_change(void *ctx, const struct store_change *c)
 	if (name.err < 0 || res.path.n == DAV_SEGS_MAX)
 		return ERR_LIMIT;
 	res.path.segs[res.path.n++] = buf_str(&name);
-	if (c->after) {
-		res.node.oid = *c->after;
+	if (is_there(&res.node)) {
 		dav_multi_props(&y->m, &res, &y->asked);
 	} else {
-		dav_multi_status(&y->m, &res.path, false, 404);
+		dav_multi_status(&y->m, &res.path, res.node.collection, 404);
 		arena_reset(&r->item);
 	}
 	dav_multi_flush(&y->m);
 	return y->m.broken ? ERR_IO : 0;
+}
+
+/* Depth is 0 (RFC 6578, 3.2); what came before it, and clients still, say 1. Below a calendar or an address
+ * book there are no collections, so there "infinite" is the same as "1". */
+static int level_check(struct dav_request *r, const struct xml *root, struct dav_res *here)
+{
+	struct str level = str_trim(xml_inner(&r->a, xml_child(root, XML_DAV, "sync-level")));
+	int depth = dav_depth(r, 0);
+
+	if (depth == -2)
+		return ERR_BAD;
+	if (depth == -1 ||
+		(level.n && !str_eq(level, STR("1")) && !str_eq(level, STR("infinite")))) {
+		dav_refuse(r, 400, STR_NONE, NULL, "a sync has Depth 0, and level 1 or infinite");
+		return ERR_BAD;
+	}
+	if (str_eq(level, STR("infinite")) && dav_res_meta(here, r)->kind == DAV_PLAIN) {
+		dav_refuse(r, 403, XML_DAV, "sync-traversal-supported",
+			"collections are synced one by one");
+		return ERR_UNSUPPORTED;
+	}
+	return 0;
 }
 
 /* What the request says; < 0: replied. */
@@ -181,9 +235,11 @@ void dav_sync(struct dav_request *r, const struct xml *root)
 		dav_refuse(r, 403, XML_DAV, "supported-report", "only collections are synced");
 		return;
 	}
-	if (read_request(&t, &y, root, &here) < 0)
+	if (level_check(r, root, &here) < 0 || read_request(&t, &y, root, &here) < 0 ||
+		dav_data_check(r, root) < 0)
 		return;
 	y.told = t.told;
+	y.to = &t.to;
 	dav_asked_read(&y.asked, r, root);
 	dav_multi_begin(&y.m, r);
 	err = store_diff(r->cfg->store, t.has_from ? &t.from : NULL, &t.to, STR(""), on_change, &y);

@@ -33,14 +33,14 @@ MUST_CHECK int dav_children(
 
 /* ---- .collection ---- */
 enum dav_kind { DAV_PLAIN, DAV_CALENDAR, DAV_ADDRESSBOOK };
-enum { DAV_VEVENT = 1, DAV_VTODO = 2, DAV_VJOURNAL = 4 };
+enum { DAV_VEVENT = 1, DAV_VTODO = 2, DAV_VJOURNAL = 4, DAV_VFREEBUSY = 8 };
 struct dav_prop {                 /* dead: kept and given back, not understood */
 	struct str ns, name, xml; /* the whole element, standing alone */
 };
 struct dav_meta {
 	enum dav_kind kind;
 	unsigned components; /* of a calendar; 0: all */
-	struct str name, description, color, order, timezone;
+	struct str name, description, color, order, timezone, timezone_id;
 	struct dav_prop *props;
 	size_t prop_count;
 };

@@ -63,6 +63,25 @@ static const struct {
 	{ "<C:filter>" PF("FN", TM("negate-condition='yes'", "bob")) "</C:filter>", "eve org" },
 };
 
+static const struct {
+	const char *filter, *data;
+	int status;
+	const char *condition;
+} refused[] = {
+	{ "><C:nope/>", "", 403, "<CR:supported-filter/>" },
+	{ ">" PF("FN", "<C:comp-filter/>"), "", 403, "<CR:supported-filter/>" },
+	{ ">" PF("TEL", "<C:param-filter name='X'><C:param-filter name='Y'/></C:param-filter>"), "",
+		403, "<CR:supported-filter/>" },
+	{ "><C:prop-filter/>", "", 400, "" },
+	{ " test='some'>", "", 400, "" },
+	{ ">" PF("FN", TM("match-type='like'", "x")), "", 400, "" },
+	{ ">" PF("FN", TM("negate-condition='true'", "x")), "", 400, "" },
+	{ ">" PF("FN", "<C:is-not-defined/>" TM("", "x")), "", 400, "" },
+	{ ">", "<C:address-data content-type='text/x'/>", 403, "<CR:supported-address-data/>" },
+	{ ">", "<C:address-data content-type='text/vcard' version='5.0'/>", 403,
+		"<CR:supported-address-data/>" },
+};
+
 static int query(struct rig *r, const char *filter, const char *data, const char *more)
 {
 	return ask(r, "REPORT", BOOK, "Depth: 1\r\n",
@@ -97,6 +116,7 @@ static void filters(struct rig *r)
 	want(r, 207, query(r, "<C:filter/>", "", "<C:limit><C:nresults>2</C:nresults></C:limit>"));
 	cr_expect_eq(times(r, "<D:getetag>"), 2);
 	cr_expect_eq(times(r, "507"), 1);
+	cr_expect(says(r, "<D:error><D:number-of-matches-within-limits/></D:error>"));
 	want(r, 207,
 		query(r, "<C:filter>" PF("FN", TM("", "eve")) "</C:filter>",
 			"<C:address-data><C:prop name='FN'/><C:prop name='TEL'/></C:address-data>",
@@ -105,8 +125,12 @@ static void filters(struct rig *r)
 	want(r, 403,
 		query(r, "<C:filter>" PF("FN", TM("collation='x'", "eve")) "</C:filter>", "", ""));
 	cr_expect(says(r, "supported-collation"));
-	want(r, 403, query(r, "<C:filter><C:nope/></C:filter>", "", ""));
-	cr_expect(says(r, "supported-filter"));
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		want(r, refused[i].status,
+			query(r, arena_fmt(&r->a, "<C:filter%s</C:filter>", refused[i].filter).p,
+				refused[i].data, ""));
+		cr_expect(says(r, refused[i].condition), "%s", refused[i].filter);
+	}
 	want(r, 400, query(r, "", "", ""));
 }
 Test(query, filters)

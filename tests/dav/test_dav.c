@@ -15,10 +15,12 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 	return 0;
 }
 
-static int data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked)
+static int data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
+	const void *zone)
 {
 	(void)a;
 	(void)asked;
+	(void)zone;
 	buf_add(out, bytes);
 	return out->err;
 }
@@ -149,7 +151,7 @@ static void too_large(struct rig *r)
 	memset(big, 'x', DAV_ITEM_MAX + 1);
 	memcpy(big, "uid=", 4);
 	big[DAV_ITEM_MAX + 1] = 0;
-	want(r, 413, ask(r, "PUT", BOOK "big", NULL, big));
+	want(r, 403, ask(r, "PUT", BOOK "big", NULL, big));
 	cr_expect(says(r, "max-resource-size"));
 	big[DAV_ITEM_MAX] = 0;
 	want(r, 201, ask(r, "PUT", BOOK "big", NULL, big));
@@ -478,6 +480,63 @@ static void home_token(struct rig *r)
 Test(dav, home_token)
 {
 	rig_run(&service, home_token);
+}
+
+/* What is a member of a home set is a collection: it has changed when anything in it has. */
+static void home_syncs(struct rig *r)
+{
+#define SYNC(r, at, headers, token, level) \
+	ask(r, "REPORT", at, headers, \
+		arena_fmt(&(r)->a, \
+			"<sync-collection xmlns='DAV:'><sync-token>%s</sync-token>" level \
+			"<prop><displayname/></prop></sync-collection>", \
+			token) \
+			.p)
+	const char *level = "<D:sync-token>", *end = "</D:sync-token>", *t0, *t1;
+
+	want(r, 207, SYNC(r, HOME, NULL, "", "<sync-level>1</sync-level>"));
+	t0 = between(r, level, end);
+	cr_expect(says(r, "<D:href>" BOOK "</D:href>") && times(r, "<D:response>") == 1);
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	want(r, 201, ask(r, "PUT", BOOK "b", NULL, "uid=2"));
+	want(r, 201, ask(r, "MKCOL", HOME "plain/", NULL, NULL));
+	want(r, 207, SYNC(r, HOME, "Depth: 0\r\n", t0, "<sync-level>1</sync-level>"));
+	cr_expect(says(r, "<D:href>" BOOK "</D:href>") && says(r, HOME "plain/<"));
+	cr_expect_eq(times(r, "<D:response>"), 2);
+	/* One by one. */
+	want(r, 207,
+		SYNC(r, HOME, "Depth: 0\r\n", t0,
+			"<sync-level>1</sync-level><limit><nresults>1</nresults></limit>"));
+	cr_expect(says(r, "<D:number-of-matches-within-limits/>") && times(r, "200 OK") == 1);
+	t1 = between(r, level, end);
+	want(r, 207, SYNC(r, HOME, "Depth: 0\r\n", t1, "<sync-level>1</sync-level>"));
+	cr_expect_eq(times(r, "<D:response>"), 1);
+	t1 = between(r, level, end);
+	want(r, 204, ask(r, "DELETE", HOME "plain/", NULL, NULL));
+	want(r, 207, SYNC(r, HOME, NULL, t1, ""));
+	cr_expect(says(r, "<D:href>" HOME "plain/</D:href><D:status>HTTP/1.1 404"));
+	cr_expect_eq(times(r, "<D:response>"), 1);
+	/* RFC 6578, 3.2 and 3.3 */
+	want(r, 400, SYNC(r, BOOK, "Depth: infinity\r\n", "", "<sync-level>1</sync-level>"));
+	want(r, 400, SYNC(r, BOOK, NULL, "", "<sync-level>2</sync-level>"));
+	want(r, 207, SYNC(r, BOOK, NULL, "", "<sync-level>infinite</sync-level>"));
+	want(r, 403, SYNC(r, HOME, NULL, "", "<sync-level>infinite</sync-level>"));
+	cr_expect(says(r, "<D:sync-traversal-supported/>"));
+	/* An item that has come back as it was is the same again. */
+	want(r, 207, SYNC(r, BOOK, NULL, "", ""));
+	t0 = between(r, level, end);
+	want(r, 204, ask(r, "DELETE", BOOK "a", NULL, NULL));
+	want(r, 207, SYNC(r, BOOK, NULL, t0, ""));
+	t1 = between(r, level, end);
+	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	want(r, 207, SYNC(r, BOOK, NULL, t0, ""));
+	cr_expect_eq(times(r, "<D:response>"), 0);
+	want(r, 207, SYNC(r, BOOK, NULL, t1, ""));
+	cr_expect(says(r, BOOK "a</D:href><D:propstat>") && times(r, "<D:response>") == 1);
+}
+Test(dav, home_syncs)
+{
+	rig_run(&service, home_syncs);
 }
 
 static void bad_tokens(struct rig *r)

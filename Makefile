@@ -36,7 +36,7 @@ sources = $(if $(filter os,$1),$(call files,$(os_$2)),$(filter-out %/main.c,\
 # What a library links to, itself first; only what exists.
 needs_of = $(foreach l,$1 $(used_by.$1) $(filter-out $1,dav control sync identity store os),$(if $(src.$l.unix),$l))
 # The command opens the disk of a stopped service and speaks of it as the service does.
-used_by.provisioner := mail
+used_by.provisioner := mail calendar contacts
 $(foreach l,$(LIBS),$(foreach t,unix virt,$(eval src.$l.$t := $(call sources,$l,$t))))
 src.provisioner.virt := # a host program
 

@@ -38,7 +38,7 @@ static int open_stopped(struct prov_client *c)
 	if (err == 0)
 		err = id_open(&c->registry, c->store);
 	if (err == 0)
-		err = prov_driver_open(&c->driver, c->s->name, c->store, id_domain(c->registry));
+		err = prov_driver_open(&c->driver, c->s->name, c->store, c->registry);
 	if (err < 0)
 		return err;
 	cfg.words = c->driver.has_words ? &c->driver.words : NULL;

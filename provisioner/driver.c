@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/driver.h"
+#include "services/calendar/calendar.h"
+#include "services/contacts/contacts.h"
 #include "services/mail/mailbox.h"
 #include "services/mail/words.h"
 
@@ -8,19 +10,37 @@ static bool is_mail(struct str service)
 	return str_eq(service, STR("mail"));
 }
 
-const struct store_driver *prov_driver_store(struct str service)
+static const struct dav_service *dav_of(struct str service)
 {
-	return is_mail(service) ? mail_driver() : NULL;
+	return str_eq(service, STR("calendar"))    ? &calendar_service
+		: str_eq(service, STR("contacts")) ? &contacts_service
+						   : NULL;
 }
 
-int prov_driver_open(struct prov_driver *d, struct str service, struct store *s, struct str domain)
+const struct store_driver *prov_driver_store(struct str service)
+{
+	static struct store_driver driver;
+	const struct dav_service *dav = dav_of(service);
+
+	if (!dav)
+		return is_mail(service) ? mail_driver() : NULL;
+	dav_driver(&driver, dav); /* one disk is open at a time */
+	return &driver;
+}
+
+int prov_driver_open(
+	struct prov_driver *d, struct str service, struct store *s, struct id_registry *registry)
 {
 	int err;
 
-	*d = (struct prov_driver){ 0 };
+	*d = (struct prov_driver){ .dav = { s, dav_of(service), registry } };
+	if (d->dav.service) {
+		dav_words(&d->words, &d->dav);
+		d->has_words = true;
+	}
 	if (!is_mail(service))
 		return 0;
-	err = mail_open(&d->mail, s, domain);
+	err = mail_open(&d->mail, s, id_domain(registry));
 	if (err < 0)
 		return err;
 	mail_words(&d->words, d->mail);

@@ -3,17 +3,18 @@
 #ifndef PROVISIONER_DRIVER_H
 #define PROVISIONER_DRIVER_H
 
-#include "services/control/words.h"
+#include "services/dav/words.h"
 
 struct prov_driver {
-	struct mail *mail; /* or NULL */
+	struct mail *mail;    /* or NULL */
+	struct dav_words dav; /* of calendar and contacts */
 	struct control_words words;
 	bool has_words;
 };
 const struct store_driver *prov_driver_store(struct str service); /* NULL: it has none */
-/* `domain` is what authors of commits are addressed at. */
+/* The domain of `registry` is what authors of commits are addressed at. */
 MUST_CHECK int prov_driver_open(
-	struct prov_driver *d, struct str service, struct store *s, struct str domain);
+	struct prov_driver *d, struct str service, struct store *s, struct id_registry *registry);
 void prov_driver_close(struct prov_driver *d); /* before the store; harmless on a zeroed one */
 
 #endif

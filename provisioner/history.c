@@ -175,7 +175,7 @@ static void print_file(const json_t *c)
 void prov_history_print(const struct prov_history *h, const json_t *row)
 {
 	const json_t *date = json_object_get(row, "date");
-	const char *id = text_of(row, "message");
+	const char *id = text_of(row, json_object_get(row, "item") ? "item" : "message");
 	char when[PROV_WHEN_TEXT];
 
 	if (json_object_get(row, "path")) {
@@ -190,9 +190,52 @@ void prov_history_print(const struct prov_history *h, const json_t *row)
 	if (json_is_integer(date))
 		printf(", %s",
 			prov_when_short(when, json_integer_value(date), h->now, &prov_zone_here));
-	if (*id)
-		printf("  [%s]", id);
+	if (*id) {
+		printf("  [");
+		prov_print_clean(str_of(id));
+		putchar(']');
+	}
 	putchar('\n');
+}
+
+/* How many of them have this word. */
+static unsigned sharing(const json_t *all, const char *word)
+{
+	const json_t *one;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach(all, i, one) n += strcmp(text_of(one, "word"), word) == 0;
+	return n;
+}
+
+void prov_history_print_properties(const json_t *row)
+{
+	const json_t *all = json_object_get(row, "properties"), *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+	{
+		const char *before = text_of(one, "before"), *after = text_of(one, "after");
+		const char *word = text_of(one, "word");
+
+		printf("    ");
+		prov_print_clean(str_of(word));
+		if (sharing(all, word) > 1) {
+			printf(" (");
+			prov_print_clean(str_of(text_of(one, "name")));
+			putchar(')');
+		}
+		if (*text_of(one, "of")) {
+			printf(" on ");
+			prov_print_clean(str_of(text_of(one, "of")));
+		}
+		printf(": ");
+		prov_print_clean(str_of(*before ? before : "none"));
+		printf(" -> ");
+		prov_print_clean(str_of(*after ? after : "none"));
+		putchar('\n');
+	}
 }
 
 const char *prov_history_when(const struct prov_history *h, const json_t *moment)

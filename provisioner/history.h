@@ -12,7 +12,13 @@
 #include "provisioner/client.h"
 
 #define PROV_OPT_USER { "user", 'u', "USER", "whose, if the service has several users" }
-#define PROV_OPT_RAW  { "raw", 0, NULL, "in files of the branch, as git shows it" }
+#define PROV_PATHS_HELP \
+	"a mailbox (mail/INBOX), with those below, or a message\n" \
+	"(mail/INBOX/1a2b3c4d.2f, as shown in brackets; mail/INBOX/17 by UID); a calendar or " \
+	"address\n" \
+	"book by name or folder (calendar/Calendar), or an item in it by title, UID or file\n" \
+	"(calendar/Calendar/Dentist, contacts/contacts/ann.vcf)"
+#define PROV_OPT_RAW { "raw", 0, NULL, "in files of the branch, as git shows it" }
 #define PROV_TIMES_HELP \
 	"TIME is in words, such as \"yesterday 14:00\", \"2 hours ago\", \"last monday\", \"20 " \
 	"Nov\",\n" \
@@ -42,6 +48,8 @@ int prov_history_moment(
 
 /* One change, as a line. */
 void prov_history_print(const struct prov_history *h, const json_t *row);
+/* What of an event or a contact changed, a line each; nothing for other rows. */
+void prov_history_print_properties(const json_t *row);
 /* "Fri 20 Nov 2026 13:58:12 +0100, commit 1234abcd1234" of {commit, time, at}. */
 const char *prov_history_when(const struct prov_history *h, const json_t *moment);
 /* A word as the shell reads it back, quoted where needed; in the arena. */

@@ -68,8 +68,6 @@ static int run(struct prov *p, const struct prov_args *a)
 }
 
 const struct prov_verb verb_diff = { "diff", "SERVICE[/PATH]", "what is different since a moment",
-	"With a path only what concerns it: a mailbox (mail/INBOX), with those below, or a "
-	"message\n"
-	"(mail/INBOX/1a2b3c4d.2f, as shown in brackets; mail/INBOX/17 by UID).\n"
+	"With a path only what concerns it: " PROV_PATHS_HELP ".\n"
 	"\n" PROV_TIMES_HELP,
 	opts, 1, 1, run };

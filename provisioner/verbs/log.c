@@ -124,8 +124,8 @@ static int run(struct prov *p, const struct prov_args *a)
 }
 
 const struct prov_verb verb_log = { "log", "SERVICE[/PATH]", "what changed, newest first",
-	"With a path only what changed there: a mailbox (mail/INBOX), with those below, or a\n"
-	"message (mail/INBOX/1a2b3c4d.2f, as shown in brackets; mail/INBOX/17 by UID), followed\n"
-	"through renames and moves. Times are local. `--user estate` shows the users' branch.\n"
+	"With a path only what changed there: " PROV_PATHS_HELP ";\n"
+	"followed through renames and moves. Times are local. `--user estate` shows the users' "
+	"branch.\n"
 	"\n" PROV_TIMES_HELP,
 	opts, 1, 1, run };

@@ -83,8 +83,10 @@ static void print_counts(const struct job *j)
 		{ "back", "brought back" },
 		{ "moved", "moved back" },
 		{ "flags", "with other flags" },
+		{ "changed", "as they were" },
 		{ "removed", "removed" },
 		{ "mailboxes", "mailboxes changed" },
+		{ "collections", "collections changed" },
 	};
 	const char *between = "";
 
@@ -182,10 +184,9 @@ static int run(struct prov *p, const struct prov_args *a)
 
 const struct prov_verb verb_restore = { "restore", "SERVICE[/PATH]",
 	"bring back what was there at a moment",
-	"The path is a mailbox (mail/INBOX), with those below, or one message\n"
-	"(mail/INBOX/1a2b3c4d.2f, as `allod log` and `allod diff` show it in brackets); without\n"
-	"one, all of it. Messages that are gone come back under new UIDs, those that were moved\n"
-	"move back, flags are set as they were; what came since stays, unless --exact. It works\n"
-	"while clients are connected, and can be undone like any other change.\n"
+	"The path is " PROV_PATHS_HELP ";\n"
+	"without one, all of it. Messages that are gone come back under new UIDs; what was moved\n"
+	"moves back; flags, events and contacts are as they were; what came since stays, unless\n"
+	"--exact. It works while clients are connected, and can be undone like any other change.\n"
 	"\n" PROV_TIMES_HELP,
 	opts, 1, 1, run };

@@ -47,10 +47,12 @@ static int line(void *ctx, const json_t *row)
 
 	if (h->json)
 		return prov_print_json_line(row) == PROV_OK ? 0 : ERR_CLOSED;
-	if (json_object_get(row, "commit"))
+	if (json_object_get(row, "commit")) {
 		print_commit(row);
-	else
+	} else {
 		prov_history_print(h, row);
+		prov_history_print_properties(row);
+	}
 	return ferror(stdout) ? ERR_CLOSED : 0;
 }
 
@@ -81,6 +83,7 @@ static int run(struct prov *p, const struct prov_args *a)
 
 const struct prov_verb verb_show = { "show", "SERVICE[/PATH] [COMMIT]",
 	"what one commit changed, the newest if none is named",
+	"Of a changed event or contact, what it was and is. PATH as for `allod log`.\n"
 	"COMMIT is an id as `allod log` prints it, HEAD for the newest, or a branch such as\n"
 	"refs/heads/alice; with ~N the Nth before it; or a TIME.\n"
 	"\n" PROV_TIMES_HELP,

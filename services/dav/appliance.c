@@ -6,6 +6,7 @@
 #include "os/platform.h"
 #include "services/control/control.h"
 #include "services/dav/front.h"
+#include "services/dav/words.h"
 #include "store/keep.h"
 
 /* Nobody new comes in when less memory is free: those inside need some for what they do. */
@@ -104,6 +105,8 @@ static int open_all(void)
 
 static int start_all(const char *version)
 {
+	static struct dav_words mine;
+	static struct control_words words;
 	struct control_config control = {
 		.name = str_of(app.dav.service->name),
 		.version = str_of(version),
@@ -111,9 +114,13 @@ static int start_all(const char *version)
 		.registry = app.dav.registry,
 		.tls = app.dav.tls,
 		.token = app.options.token,
+		.words = &words,
 	};
-	int err = control_start(&control);
+	int err;
 
+	mine = (struct dav_words){ app.dav.store, app.dav.service, app.dav.registry };
+	dav_words(&words, &mine);
+	err = control_start(&control);
 	if (err == 0)
 		err = store_keep(app.dav.store);
 	if (err == 0)

@@ -223,3 +223,17 @@ void dav_props_file(struct buf *b, const struct str *segs, size_t n)
 {
 	item_file(b, segs, n, "%=");
 }
+
+bool dav_item_path(struct str *folder, struct str *file, struct str path)
+{
+	size_t cut = path.n;
+
+	while (cut > 0 && path.p[cut - 1] != '/')
+		cut--;
+	*file = str_sub(path, cut, path.n);
+	if (cut < 3 || !dav_is_shard(str_sub(path, cut - 3, cut - 1)) ||
+		str_starts(*file, STR("%=")) || (cut > 3 && path.p[cut - 4] != '/'))
+		return false;
+	*folder = str_sub(path, 0, cut > 3 ? cut - 4 : 0);
+	return true;
+}

@@ -54,6 +54,9 @@ void dav_props_file(struct buf *b, const struct str *segs, size_t n);
 /* Names of a collection's folder and an item's file alone, and back; unescaping is exact. */
 void dav_folder_name(struct buf *b, struct str seg);
 void dav_name_unescape(struct buf *b, struct str file);
+/* "<folder>/<hh>/<file>" of an item, which stands in a collection's folder; false: another file, such
+ * as an item's properties. */
+bool dav_item_path(struct str *folder, struct str *file, struct str path);
 /* Is this entry of a collection's folder one of the 256 that hold items? */
 bool dav_is_shard(struct str name);
 

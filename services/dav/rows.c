@@ -31,20 +31,26 @@ static struct str row_key(
 	return b.err < 0 ? STR_NONE : str_n(out, KEY_BYTES);
 }
 
-int dav_uid_name(struct str *name, struct dav_request *r, struct store_edit *e, struct str folder,
-	struct str uid)
+int dav_uid_find(struct str *name, struct arena *a, struct store *s, struct store_edit *e,
+	struct str ref, struct str folder, struct str uid)
 {
 	char room[KEY_BYTES];
-	struct str key = row_key(room, r->ref, folder, uid);
+	struct str key = row_key(room, ref, folder, uid);
 
 	int err = key.p ? 0 : err_set(ERR_NOMEM, "dav: out of memory");
 
 	if (err < 0 || !e)
-		return err < 0 ? err : store_row_get(name, &r->a, r->cfg->store, key);
+		return err < 0 ? err : store_row_get(name, a, s, key);
 	err = store_edit_row_get(name, e, key);
 	if (err >= 0)
-		*name = arena_dup(&r->a, *name);
+		*name = arena_dup(a, *name);
 	return err >= 0 && !name->p ? ERR_LIMIT : err;
+}
+
+int dav_uid_name(struct str *name, struct dav_request *r, struct store_edit *e, struct str folder,
+	struct str uid)
+{
+	return dav_uid_find(name, &r->a, r->cfg->store, e, r->ref, folder, uid);
 }
 
 /* ---- items by collection ---- */
@@ -138,21 +144,6 @@ struct deriving {
 	struct arena a;
 };
 
-/* "<folder>/<hh>/<file>" of an item; false: another file. */
-static bool item_path(struct str *folder, struct str *file, struct str path)
-{
-	size_t cut = path.n;
-
-	while (cut > 0 && path.p[cut - 1] != '/')
-		cut--;
-	*file = str_sub(path, cut, path.n);
-	if (cut < 3 || !dav_is_shard(str_sub(path, cut - 3, cut - 1)) ||
-		str_starts(*file, STR("%=")) || (cut > 3 && path.p[cut - 4] != '/'))
-		return false;
-	*folder = str_sub(path, 0, cut > 3 ? cut - 4 : 0);
-	return true;
-}
-
 static int facts_of(struct dav_facts *out, struct deriving *v, const struct store_oid *id)
 {
 	struct dav_refusal why;
@@ -215,7 +206,7 @@ static int on_change(void *ctx, const struct store_change *c)
 	struct buf name;
 	int err = 0;
 
-	if (!item_path(&folder, &file, c->path))
+	if (!dav_item_path(&folder, &file, c->path))
 		return 0;
 	buf_init(&name, &v->a);
 	dav_name_unescape(&name, file);

@@ -31,6 +31,11 @@ typedef int dav_child_fn(
 MUST_CHECK int dav_children(
 	struct store *s, const struct store_oid *tree, dav_child_fn *fn, void *ctx);
 
+/* The name of the item in `folder` (as dav_collection_folder) with this UID, as the edit sees it but
+ * for its own changes (NULL: as is durable); ERR_NOENT. `ref` is the branch. In the arena. */
+MUST_CHECK int dav_uid_find(struct str *name, struct arena *a, struct store *s,
+	struct store_edit *e, struct str ref, struct str folder, struct str uid);
+
 /* ---- .collection ---- */
 enum dav_kind { DAV_PLAIN, DAV_CALENDAR, DAV_ADDRESSBOOK };
 enum { DAV_VEVENT = 1, DAV_VTODO = 2, DAV_VJOURNAL = 4, DAV_VFREEBUSY = 8 };

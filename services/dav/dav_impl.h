@@ -21,6 +21,10 @@ void dav_proppatch(struct dav_request *r);
 void dav_propfind(struct dav_request *r);
 void dav_reports(struct dav_request *r);
 void dav_sync(struct dav_request *r, const struct xml *root);
+void dav_expand_property(struct dav_request *r, const struct xml *root);
+void dav_principal_match(struct dav_request *r, const struct xml *root);
+void dav_principal_search(struct dav_request *r, const struct xml *root);
+void dav_principal_search_set(struct dav_request *r, const struct xml *root);
 
 /* ---- serve.c ---- */
 /* Does the request's If-Match / If-None-Match allow what is there (NULL: nothing)? */
@@ -30,12 +34,31 @@ int dav_body_xml(struct xml **root, struct dav_request *r);
 /* Collections every account has, made before its first request is answered. BLOCKS. */
 MUST_CHECK int dav_found(struct dav_request *r);
 
+/* ---- page.c ---- */
+/* For a person with a browser; `res` NULL: one we don't know. */
+void dav_page(struct dav_request *r, struct dav_res *res);
+/* The same at /, before anybody is asked for a password: was it that? */
+bool dav_welcome(struct dav_request *r);
+
+/* ---- principal.c ---- */
+struct str dav_full_name(struct dav_request *r);    /* of the user, else the user's short one */
+struct str dav_mail_address(struct dav_request *r); /* in the request's arena */
+
+/* ---- if.c ---- */
+/* The If header (RFC 4918, 10.4): entity tags, and sync tokens as state tokens (RFC 6578, 5). */
+bool dav_if_holds(struct dav_request *r);
+/* 0, or < 0: malformed or it does not hold, and that was replied. */
+int dav_if(struct dav_request *r);
+
 /* ---- item.c ---- */
 /* The collection a new member would stand in; < 0: replied. */
 int dav_above(struct dav_res *up, struct dav_request *r, const struct dav_path *p);
 /* May these bytes stand there? < 0: replied. */
 int dav_item_check(
 	struct dav_request *r, const struct dav_path *at, struct dav_res *up, struct str bytes);
+
+/* Does the path name something here that the user may see? */
+bool dav_path_mine(const struct dav_request *r, const struct dav_path *p);
 
 /* ---- edits ---- */
 /* An edit of the user's branch; < 0: an error was replied. BLOCKS. */
@@ -54,7 +77,9 @@ MUST_CHECK int dav_remove(struct store_edit *e, const struct dav_path *p, bool c
 /* 0, or < 0 and an error was replied. BLOCKS. */
 int dav_edit_commit(struct store_edit *e, struct dav_request *r, const char *what);
 
-/* ---- props.c ---- */
+/* ---- props.c, props_set.c ---- */
+extern const char *const dav_components[4]; /* by the bits DAV_VEVENT ... */
+bool dav_prop_is_live(const struct xml *x);
 /* Live properties that PROPPATCH and MKCOL may set; ERR_DENIED: protected; ERR_NOENT: not live. */
 MUST_CHECK int dav_live_set(
 	struct dav_meta *m, struct arena *a, const struct xml *prop, bool making);

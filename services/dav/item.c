@@ -3,24 +3,6 @@
 #include "services/dav/dav_impl.h"
 
 /* ---- GET ---- */
-static void page(struct dav_request *r)
-{
-	struct buf b;
-
-	buf_init(&b, &r->a);
-	buf_fmt(&b, "<!DOCTYPE html><meta charset=utf-8><title>Allod %s</title><h1>Allod: %s of ",
-		r->cfg->service->name, r->cfg->service->name);
-	xml_text(&b, r->user);
-	buf_fmt(&b,
-		"</h1><p>This address is for apps, not for a browser. Give it to your calendar or "
-		"contacts app, with your user name and an app password "
-		"(<code>allod user app-password ");
-	xml_text(&b, r->user);
-	buf_add(&b, STR(" --client NAME</code> makes one).\n"));
-	http_header(r->x, "Content-Type", STR("text/html; charset=utf-8"));
-	http_reply(r->x, 200, buf_str(&b));
-}
-
 void dav_get(struct dav_request *r)
 {
 	struct dav_res res, up;
@@ -35,7 +17,7 @@ void dav_get(struct dav_request *r)
 		return;
 	}
 	if (res.node.collection) {
-		page(r);
+		dav_page(r, &res);
 		return;
 	}
 	buf_init(&tag, &r->a);

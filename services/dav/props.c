@@ -1,27 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Live properties: a row each, with what they are defined on and how they are written. What no row
- * names is dead: kept as it was set.
- */
+/* The table of live properties, and how the value of each is written. */
 #include "services/dav/front.h"
-#include "services/dav/dav_impl.h"
-
-enum { /* what a property is defined on */
-	ON_ITEM = 1,
-	ON_COLLECTION = 2, /* of the service's kind */
-	ON_PLAIN = 4,      /* plain collections, the home set */
-	ON_OTHER = 8,      /* the root, principals */
-	ON_FOLDER = ON_COLLECTION | ON_PLAIN | ON_OTHER,
-	ON_ALL = ON_ITEM | ON_FOLDER,
-	NOT_IN_ALL = 16 /* allprop leaves it out (RFC 3744, 4791, 6352) */
-};
-
-struct ask {
-	struct buf *b;
-	struct dav_request *r;
-	struct dav_res *res;
-	const struct xml *x; /* the property as asked for */
-};
+#include "services/dav/props_impl.h"
 
 static bool of_service(const struct ask *q)
 {
@@ -65,7 +45,7 @@ static int text(struct ask *q, struct str s)
 static int displayname(struct ask *q)
 {
 	if (q->res->path.place == DAV_PRINCIPAL)
-		return text(q, q->res->path.user);
+		return text(q, dav_full_name(q->r));
 	return text(q, dav_res_meta(q->res, q->r)->name);
 }
 
@@ -144,13 +124,21 @@ static void report_row(struct ask *q, struct str ns, const char *name)
 
 static int reports(struct ask *q)
 {
+	static const char *const principals_have[] = { "principal-match",
+		"principal-property-search", "principal-search-property-set" };
+	const struct dav_service *s = q->r->cfg->service;
+
+	report_row(q, XML_DAV, "expand-property");
+	for (size_t i = 0; q->res->path.place != DAV_RESOURCE && i < ARRAY_LEN(principals_have);
+		i++)
+		report_row(q, XML_DAV, principals_have[i]);
 	if (q->res->path.place != DAV_RESOURCE || !q->res->node.collection)
 		return 0;
+	report_row(q, XML_DAV, "principal-match");
 	report_row(q, XML_DAV, "sync-collection");
-	report_row(q, q->r->cfg->service->data_ns,
-		q->r->cfg->service->kind == DAV_CALENDAR ? "calendar-multiget"
-							 : "addressbook-multiget");
-	for (const struct dav_report *p = q->r->cfg->service->reports; p->name; p++)
+	report_row(q, s->data_ns,
+		s->kind == DAV_CALENDAR ? "calendar-multiget" : "addressbook-multiget");
+	for (const struct dav_report *p = s->reports; p->name; p++)
 		report_row(q, p->ns, p->name);
 	return 0;
 }
@@ -174,6 +162,30 @@ static int ctag(struct ask *q)
 static int nothing(struct ask *q)
 {
 	(void)q;
+	return 0;
+}
+
+static int nothing_of_principal(struct ask *q)
+{
+	return q->res->path.place == DAV_PRINCIPAL ? 0 : ERR_NOENT;
+}
+
+/* The store's, which is where a person's room ends (RFC 4331). */
+static int quota_used(struct ask *q)
+{
+	struct store_stats stats;
+
+	store_stats(&stats, q->r->cfg->store);
+	buf_fmt(q->b, "%llu", (unsigned long long)stats.used_bytes);
+	return 0;
+}
+
+static int quota_available(struct ask *q)
+{
+	struct store_stats stats;
+
+	store_stats(&stats, q->r->cfg->store);
+	buf_fmt(q->b, "%llu", (unsigned long long)(stats.size_bytes - stats.used_bytes));
 	return 0;
 }
 
@@ -209,12 +221,18 @@ static int addressbook_home(struct ask *q)
 
 static int user_addresses(struct ask *q)
 {
-	struct str domain = id_domain(q->r->cfg->registry);
-
 	xml_open(q->b, XML_DAV, "href");
-	buf_fmt(q->b, "mailto:%.*s@%.*s", STR_ARG(q->r->user), STR_ARG(domain));
+	buf_fmt(q->b, "mailto:%.*s", STR_ARG(dav_mail_address(q->r)));
 	xml_close(q->b, XML_DAV, "href");
 	return principal(q);
+}
+
+static int email_addresses(struct ask *q)
+{
+	if (q->res->path.place != DAV_PRINCIPAL)
+		return ERR_NOENT;
+	xml_leaf(q->b, XML_CS, "email-address", dav_mail_address(q->r));
+	return 0;
 }
 
 static int description(struct ask *q)
@@ -242,15 +260,15 @@ static int timezone_id(struct ask *q)
 	return text(q, dav_res_meta(q->res, q->r)->timezone_id);
 }
 
-static const char *const component_names[] = { "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY" };
+const char *const dav_components[] = { "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY" };
 
 static int components(struct ask *q)
 {
 	unsigned set = dav_res_meta(q->res, q->r)->components;
 
-	for (unsigned i = 0; i < ARRAY_LEN(component_names); i++)
+	for (unsigned i = 0; i < ARRAY_LEN(dav_components); i++)
 		if (!set || set & 1u << i)
-			buf_fmt(q->b, "<C:comp name=\"%s\"/>", component_names[i]);
+			buf_fmt(q->b, "<C:comp name=\"%s\"/>", dav_components[i]);
 	return 0;
 }
 
@@ -313,12 +331,7 @@ static int collations(struct ask *q)
 	return 0;
 }
 
-static const struct prop {
-	struct str ns;
-	const char *name;
-	unsigned on;
-	int (*get)(struct ask *q); /* ERR_NOENT: has none */
-} props[] = {
+const struct prop dav_props[] = {
 #define DAV_NS     { "DAV:", 4 }
 #define CALDAV_NS  { "urn:ietf:params:xml:ns:caldav", 29 }
 #define CARDDAV_NS { "urn:ietf:params:xml:ns:carddav", 30 }
@@ -336,7 +349,13 @@ static const struct prop {
 	{ DAV_NS, "principal-collection-set", ON_ALL | NOT_IN_ALL, principals },
 	{ DAV_NS, "current-user-privilege-set", ON_ALL | NOT_IN_ALL, privileges },
 	{ DAV_NS, "supported-report-set", ON_ALL | NOT_IN_ALL, reports },
+	{ DAV_NS, "alternate-URI-set", ON_OTHER | NOT_IN_ALL, nothing_of_principal },
+	{ DAV_NS, "group-member-set", ON_OTHER | NOT_IN_ALL, nothing_of_principal },
+	{ DAV_NS, "group-membership", ON_OTHER | NOT_IN_ALL, nothing_of_principal },
+	{ DAV_NS, "quota-used-bytes", ON_COLLECTION | ON_PLAIN | NOT_IN_ALL, quota_used },
+	{ DAV_NS, "quota-available-bytes", ON_COLLECTION | ON_PLAIN | NOT_IN_ALL, quota_available },
 	{ DAV_NS, "sync-token", ON_COLLECTION | ON_PLAIN | NOT_IN_ALL, sync_token },
+	{ CS_NS, "email-address-set", ON_OTHER | NOT_IN_ALL, email_addresses },
 	{ CS_NS, "getctag", ON_COLLECTION | NOT_IN_ALL, ctag },
 	{ CALDAV_NS, "calendar-home-set", ON_OTHER | ON_PLAIN | NOT_IN_ALL, calendar_home },
 	{ CALDAV_NS, "calendar-user-address-set", ON_OTHER | NOT_IN_ALL, user_addresses },
@@ -360,8 +379,10 @@ static const struct prop {
 	{ ICAL_NS, "calendar-order", ON_ALL | NOT_IN_ALL, order },
 };
 
+const size_t dav_prop_count = ARRAY_LEN(dav_props);
+
 /* CalDAV's own are not defined in an address book, nor the reverse. */
-static bool fits(const struct prop *p, const struct ask *q)
+bool dav_prop_fits(const struct prop *p, const struct ask *q)
 {
 	struct str other = q->r->cfg->service->kind == DAV_CALENDAR ? XML_CARDDAV : XML_CALDAV;
 	unsigned what = q->res->path.place != DAV_RESOURCE ? ON_OTHER
@@ -372,212 +393,15 @@ static bool fits(const struct prop *p, const struct ask *q)
 	return p->on & what && (what == ON_OTHER || !str_eq(p->ns, other));
 }
 
-static const struct prop *find(const struct xml *x)
+const struct prop *dav_prop_find(const struct xml *x)
 {
-	for (size_t i = 0; i < ARRAY_LEN(props); i++)
-		if (xml_is(x, props[i].ns, props[i].name))
-			return &props[i];
+	for (size_t i = 0; i < dav_prop_count; i++)
+		if (xml_is(x, dav_props[i].ns, dav_props[i].name))
+			return &dav_props[i];
 	return NULL;
 }
 
-/* Writes one property with its value, or takes back what it wrote. ERR_NOENT. */
-static int write_one(struct ask *q, const struct prop *p)
+bool dav_prop_is_live(const struct xml *x)
 {
-	size_t mark = q->b->n;
-	int err;
-
-	xml_open(q->b, p->ns, p->name);
-	err = p->get(q);
-	if (err < 0)
-		q->b->n = mark;
-	else
-		xml_close(q->b, p->ns, p->name);
-	return err;
-}
-
-static int write_dead(struct ask *q)
-{
-	const struct dav_meta *m = dav_res_meta(q->res, q->r);
-
-	for (size_t i = 0; i < m->prop_count; i++)
-		if (str_eq(m->props[i].ns, q->x->ns) && str_eq(m->props[i].name, q->x->name)) {
-			buf_add(q->b, m->props[i].xml);
-			return 0;
-		}
-	return ERR_NOENT;
-}
-
-/* calendar-data, address-data: the item itself, in reports. */
-static int write_data(struct ask *q)
-{
-	const struct dav_service *s = q->r->cfg->service;
-	struct str bytes;
-	struct buf data;
-	int err;
-
-	if (q->res->node.collection || !xml_is(q->x, s->data_ns, s->data_name))
-		return ERR_NOENT;
-	err = dav_res_bytes(&bytes, q->res, q->r);
-	if (err < 0)
-		return err;
-	buf_init(&data, &q->r->item);
-	err = s->data(&data, &q->r->item, bytes, q->x, q->r->zone);
-	if (err < 0 && err != ERR_LIMIT)
-		return err;
-	/* Too much to spell out: the item as it is, rather than none. */
-	xml_leaf(q->b, s->data_ns, s->data_name, err < 0 ? bytes : buf_str(&data));
-	return 0;
-}
-
-static int write_asked(struct ask *q)
-{
-	const struct prop *p = find(q->x);
-
-	if (p && fits(p, q))
-		return write_one(q, p);
-	if (!p) {
-		int err = write_data(q);
-		return err == ERR_NOENT ? write_dead(q) : err;
-	}
-	return ERR_NOENT;
-}
-
-static void propstat_begin(struct buf *b)
-{
-	xml_open(b, XML_DAV, "propstat");
-	xml_open(b, XML_DAV, "prop");
-}
-
-static void propstat_end(struct buf *b, const char *status)
-{
-	xml_close(b, XML_DAV, "prop");
-	buf_fmt(b, "<D:status>HTTP/1.1 %s</D:status>", status);
-	xml_close(b, XML_DAV, "propstat");
-}
-
-static void some(struct ask *q, const struct dav_asked *asked)
-{
-	struct buf missing;
-	size_t mark = q->b->n, found = 0;
-
-	buf_init(&missing, NULL);
-	propstat_begin(q->b);
-	for (q->x = xml_first(asked->prop); q->x; q->x = xml_next(q->x)) {
-		if (write_asked(q) >= 0) {
-			found++;
-			continue;
-		}
-		struct str name = arena_dup(&q->r->item, q->x->name);
-		if (name.p)
-			xml_empty(&missing, q->x->ns, name.p);
-	}
-	if (missing.n && !asked->minimal && !found)
-		q->b->n = mark;
-	else
-		propstat_end(q->b, "200 OK");
-	if (missing.n && !asked->minimal) {
-		propstat_begin(q->b);
-		buf_add(q->b, buf_str(&missing));
-		propstat_end(q->b, "404 Not Found");
-	}
-	if (missing.err < 0 && q->b->err >= 0)
-		q->b->err = missing.err;
-	buf_free(&missing);
-}
-
-static void all(struct ask *q, bool names)
-{
-	const struct dav_meta *m = dav_res_meta(q->res, q->r);
-
-	propstat_begin(q->b);
-	for (size_t i = 0; i < ARRAY_LEN(props); i++) {
-		const struct prop *p = &props[i];
-		if (!fits(p, q) || (p->on & NOT_IN_ALL && !names))
-			continue;
-		size_t mark = q->b->n;
-		if (write_one(q, p) >= 0 && names) {
-			q->b->n = mark;
-			xml_empty(q->b, p->ns, p->name);
-		}
-	}
-	for (size_t i = 0; i < m->prop_count; i++) {
-		struct str name = arena_dup(&q->r->item, m->props[i].name);
-		if (names && name.p)
-			xml_empty(q->b, m->props[i].ns, name.p);
-		else if (!names)
-			buf_add(q->b, m->props[i].xml);
-	}
-	propstat_end(q->b, "200 OK");
-}
-
-void dav_multi_props(struct dav_multi *m, struct dav_res *res, const struct dav_asked *asked)
-{
-	struct ask q = { .b = &m->b, .r = m->r, .res = res };
-
-	xml_open(&m->b, XML_DAV, "response");
-	xml_open(&m->b, XML_DAV, "href");
-	dav_href(&m->b, &res->path, res->node.collection);
-	xml_close(&m->b, XML_DAV, "href");
-	if (asked->kind == DAV_ASK_SOME)
-		some(&q, asked);
-	else
-		all(&q, asked->kind == DAV_ASK_NAMES);
-	xml_close(&m->b, XML_DAV, "response");
-	dav_res_done(res, m->r);
-}
-
-/* ---- setting ---- */
-static unsigned component_set(const struct xml *prop)
-{
-	unsigned set = 0;
-
-	for (const struct xml *c = xml_first(prop); c; c = xml_next(c)) {
-		struct str name = xml_attr(c, "name");
-		for (unsigned i = 0; name.p && i < ARRAY_LEN(component_names); i++)
-			if (str_ieq(name, str_of(component_names[i])))
-				set |= 1u << i;
-	}
-	return set;
-}
-
-static struct str *settable(struct dav_meta *m, const struct xml *prop)
-{
-	if (xml_is(prop, XML_DAV, "displayname"))
-		return &m->name;
-	if (xml_is(prop, XML_CALDAV, "calendar-description") ||
-		xml_is(prop, XML_CARDDAV, "addressbook-description"))
-		return &m->description;
-	if (xml_is(prop, XML_ICAL, "calendar-color"))
-		return &m->color;
-	if (xml_is(prop, XML_ICAL, "calendar-order"))
-		return &m->order;
-	if (xml_is(prop, XML_CALDAV, "calendar-timezone"))
-		return &m->timezone;
-	if (xml_is(prop, XML_CALDAV, "calendar-timezone-id"))
-		return &m->timezone_id;
-	return NULL;
-}
-
-int dav_live_set(struct dav_meta *m, struct arena *a, const struct xml *prop, bool making)
-{
-	struct str *at = settable(m, prop);
-
-	if (at) {
-		*at = xml_inner(a, prop);
-		return 0;
-	}
-	if (making && xml_is(prop, XML_CALDAV, "supported-calendar-component-set")) {
-		m->components = component_set(prop);
-		return 0;
-	}
-	return find(prop) ? ERR_DENIED : ERR_NOENT;
-}
-
-int dav_live_remove(struct dav_meta *m, const struct xml *prop)
-{
-	struct str *at = settable(m, prop);
-
-	if (at)
-		*at = STR_NONE;
-	return at ? 0 : find(prop) ? ERR_DENIED : ERR_NOENT;
+	return dav_prop_find(x) != NULL;
 }

@@ -81,7 +81,8 @@ void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collec
 	dav_href(b, p, collection);
 	xml_close(b, XML_DAV, "href");
 	buf_fmt(b, "<D:status>HTTP/1.1 %d %s</D:status>", status,
-		status == 404           ? "Not Found"
+		status == 200           ? "OK"
+			: status == 404 ? "Not Found"
 			: status == 507 ? "Insufficient Storage"
 					: "Refused");
 	if (status == 507) { /* RFC 6352, 8.6.1; RFC 6578, 3.6 */

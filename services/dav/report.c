@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* REPORT: sync-collection (RFC 6578), the multigets (RFC 4791 7.9, RFC 6352 8.7), the service's own. */
+/* REPORT: the table, what a report is about, the multigets (RFC 4791 7.9, RFC 6352 8.7). */
 #include "services/dav/dav_impl.h"
 
 /* ---- what a report is about ---- */
@@ -126,6 +126,10 @@ static const struct {
 	void (*run)(struct dav_request *r, const struct xml *root);
 } rows[] = {
 	{ { "DAV:", 4 }, "sync-collection", dav_sync },
+	{ { "DAV:", 4 }, "expand-property", dav_expand_property },
+	{ { "DAV:", 4 }, "principal-match", dav_principal_match },
+	{ { "DAV:", 4 }, "principal-property-search", dav_principal_search },
+	{ { "DAV:", 4 }, "principal-search-property-set", dav_principal_search_set },
 	{ { "urn:ietf:params:xml:ns:caldav", 29 }, "calendar-multiget", multiget },
 	{ { "urn:ietf:params:xml:ns:carddav", 30 }, "addressbook-multiget", multiget },
 };
@@ -139,7 +143,7 @@ void dav_reports(struct dav_request *r)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (xml_is(root, rows[i].ns, rows[i].name) &&
-			(i == 0 || str_eq(rows[i].ns, s->data_ns))) {
+			(str_eq(rows[i].ns, XML_DAV) || str_eq(rows[i].ns, s->data_ns))) {
 			rows[i].run(r, root);
 			return;
 		}

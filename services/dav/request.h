@@ -83,6 +83,7 @@ struct dav_asked {
 	enum dav_ask kind;
 	const struct xml *prop; /* the prop element, for SOME */
 	bool minimal;           /* Prefer: return=minimal (RFC 8144): no 404s */
+	bool expand;            /* what stands in one of them is asked of the resources it names */
 };
 void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct xml *root);
 void dav_multi_props(struct dav_multi *m, struct dav_res *res, const struct dav_asked *asked);

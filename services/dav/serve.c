@@ -54,17 +54,30 @@ static void dispatch(struct dav_request *r)
 {
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
 		if (str_eq(r->x->method, str_of(methods[i].name))) {
-			methods[i].run(r);
+			if (dav_if(r) == 0)
+				methods[i].run(r);
 			return;
 		}
 	allow(r);
 	dav_refuse(r, 405, STR_NONE, NULL, "not a method of this server");
 }
 
+bool dav_path_mine(const struct dav_request *r, const struct dav_path *p)
+{
+	switch (p->place) {
+	case DAV_ROOT:
+	case DAV_PRINCIPALS: return true;
+	case DAV_PRINCIPAL: return str_eq(p->user, r->user);
+	case DAV_HOMES: return str_eq(p->home, r->cfg->service->home);
+	case DAV_RESOURCE:
+		return str_eq(p->home, r->cfg->service->home) && str_eq(p->user, r->user);
+	default: return false;
+	}
+}
+
 /* 0, or the request was answered. */
 static int admit(struct dav_request *r)
 {
-	const struct dav_service *s = r->cfg->service;
 	struct store_commit c;
 	struct store_oid head;
 	int err;
@@ -74,9 +87,7 @@ static int admit(struct dav_request *r)
 		dav_refuse(r, 403, XML_DAV, "need-privileges", "this belongs to somebody else");
 		return ERR_DENIED;
 	}
-	if (r->path.place == DAV_ELSEWHERE || r->path.place == DAV_WELL_KNOWN ||
-		((r->path.place == DAV_HOMES || r->path.place == DAV_RESOURCE) &&
-			!str_eq(r->path.home, s->home))) {
+	if (!dav_path_mine(r, &r->path)) {
 		dav_refuse(r, 404, STR_NONE, NULL, "there is nothing here");
 		return ERR_NOENT;
 	}
@@ -130,7 +141,7 @@ static void handle(struct http_x *x, void *ctx)
 	err = dav_path_parse(&r.path, &r.a, x->target);
 	if (err < 0) {
 		http_reply_text(x, err == ERR_LIMIT ? 414 : 400, err_text(err));
-	} else if (!well_known(&r) &&
+	} else if (!well_known(&r) && !dav_welcome(&r) &&
 		id_basic(&who, r.cfg->registry, r.cfg->guard, x, r.cfg->service->name) == 0) {
 		r.user = str_of(who.user);
 		r.ref = arena_fmt(&r.a, "refs/heads/%s", who.user);
@@ -196,7 +207,8 @@ bool dav_conditions(struct dav_request *r, const struct store_oid *etag)
 {
 	struct str match = http_get(r->x, "If-Match"), none = http_get(r->x, "If-None-Match");
 
-	return (!match.p || listed(match, etag)) && (!none.p || !listed(none, etag));
+	return (!match.p || listed(match, etag)) && (!none.p || !listed(none, etag)) &&
+		dav_if_holds(r);
 }
 
 int dav_body_xml(struct xml **root, struct dav_request *r)

@@ -236,7 +236,7 @@ def one_origin(e):
     with open(big, "wb") as f:
         f.truncate(20 << 20)
     said = curl(e, "calendar", "PUT", path, "--data-binary", f"@{big}")
-    if not said.endswith("413") or "max-resource-size" not in said:
+    if not said.endswith("403") or "max-resource-size" not in said:
         raise Failed(said)
     os.remove(big)
     principal = curl(e, "calendar", "PROPFIND", path, "-H", "Depth: 0", "--data",

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Commits: the text of new ones, and reading them (libgit2 parses). */
+/* Commits: the text of new ones, and reading them. */
 #include "store/store_impl.h"
-
-#include <git2.h>
 
 struct why *why_new(const struct store_why *w)
 {
@@ -26,15 +24,12 @@ struct why *why_new(const struct store_why *w)
 	return y;
 }
 
-/* What git allows in a name or address: no <, >, control bytes; no spaces and marks around it. */
+/* What git allows in a name or address: no <, >, control bytes; none of its marks around it. */
 static void add_clean(struct buf *b, struct str s, const char *without)
 {
 	size_t start = b->n;
 
-	while (s.n > 0 && ((uint8_t)s.p[0] <= ' ' || memchr(".,:;<>\"\\'", s.p[0], 9)))
-		s = str_sub(s, 1, s.n);
-	while (s.n > 0 && ((uint8_t)s.p[s.n - 1] <= ' ' || memchr(".,:;<>\"\\'", s.p[s.n - 1], 9)))
-		s.n--;
+	s = person_trim(s);
 	for (size_t i = 0; i < s.n; i++)
 		if ((uint8_t)s.p[i] >= ' ' && s.p[i] != '<' && s.p[i] != '>' && s.p[i] != 127)
 			buf_addc(b, s.p[i]);
@@ -128,48 +123,28 @@ int merge_text(struct buf *b, const struct store_oid *tree, const struct store_o
 }
 
 /* ---- reading ---- */
-static int lookup(git_commit **out, struct store *s, const struct store_oid *id)
-{
-	char hex[STORE_HEX];
-	struct head h;
-	git_oid gid;
-	int err = head_get(&h, s, id);
-
-	if (err >= 0 && h.type != OBJ_COMMIT)
-		err = err_set(ERR_BAD, "store: %s is a %s, not a commit", store_oid_hex(hex, id),
-			obj_type_name(h.type));
-	if (err >= 0)
-		err = git_open(s);
-	if (err < 0)
-		return err;
-	memcpy(gid.id, id->b, sizeof(id->b));
-	if (git_commit_lookup(out, s->repo, &gid) < 0)
-		return git_fail(ERR_CORRUPT, "commit");
-	return 0;
-}
-
 int store_commit_get(
 	struct store_commit *out, struct arena *a, struct store *s, const struct store_oid *id)
 {
-	git_commit *c = NULL;
-	const git_signature *who;
-	int err = lookup(&c, s, id);
+	struct commit_fields c;
+	struct view v;
+	int err = view_open(&v, s, id, OBJ_COMMIT, OBJECT_BYTES);
 
 	if (err < 0)
 		return err;
-	*out = (struct store_commit){ .id = *id, .time = git_commit_time(c) };
-	memcpy(out->tree.b, git_commit_tree_id(c)->id, sizeof(out->tree.b));
-	out->parent_count = store_shallow_has(s, id) ? 0 : git_commit_parentcount(c);
-	if (out->parent_count > ARRAY_LEN(out->parents))
-		out->parent_count = ARRAY_LEN(out->parents);
-	for (unsigned i = 0; i < out->parent_count; i++)
-		memcpy(out->parents[i].b, git_commit_parent_id(c, i)->id, 20);
-	who = git_commit_author(c);
-	out->author_name = arena_dup(a, str_of(who->name));
-	out->author_email = arena_dup(a, str_of(who->email));
-	out->message = arena_dup(a, str_of(git_commit_message_raw(c)));
-	git_commit_free(c);
-	if (!out->author_name.p || !out->author_email.p || !out->message.p)
-		return err_set(ERR_LIMIT, "store: commit over the caller's memory");
-	return 0;
+	err = commit_parse(&c, str_n(v.p, v.n));
+	if (err >= 0) {
+		*out = (struct store_commit){ .id = *id, .tree = c.tree, .time = c.time };
+		out->parent_count = store_shallow_has(s, id) ? 0 : (unsigned)c.parent_count;
+		if (out->parent_count > ARRAY_LEN(out->parents))
+			out->parent_count = ARRAY_LEN(out->parents);
+		memcpy(out->parents, c.parents, out->parent_count * sizeof(c.parents[0]));
+		out->author_name = arena_dup(a, c.author_name);
+		out->author_email = arena_dup(a, c.author_email);
+		out->message = arena_dup(a, c.message);
+		if (!out->author_name.p || !out->author_email.p || !out->message.p)
+			err = err_set(ERR_LIMIT, "store: commit over the caller's memory");
+	}
+	view_end(&v);
+	return err;
 }

@@ -41,6 +41,12 @@ struct git_dir {
 	bool was_shallow;
 };
 
+static int git_fail(int err, const char *what)
+{
+	const git_error *e = git_error_last();
+	return err_set(err, "store: %s: %s", what, e && e->message ? e->message : "libgit2 failed");
+}
+
 /* In g->room, until the next call. */
 static const char *in_dir(struct git_dir *g, const char *name)
 {
@@ -181,6 +187,19 @@ static int prepare(struct git_dir *g)
 	return err == ERR_NOENT ? 0 : err;
 }
 
+/* libgit2 itself, once. */
+static int git_start(void)
+{
+	static bool started;
+
+	if (started)
+		return 0;
+	if (git_libgit2_init() < 0 || git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1) < 0)
+		return git_fail(ERR_NOMEM, "libgit2");
+	started = true;
+	return 0;
+}
+
 int git_dir_begin(struct git_dir **out, const char *path, bool whole)
 {
 	struct git_dir *g;
@@ -197,8 +216,6 @@ int git_dir_begin(struct git_dir **out, const char *path, bool whole)
 	if (n <= 0 || n >= (int)sizeof(g->path))
 		err = err_set(ERR_BAD, "export: name of the folder is too long");
 	g->whole = whole;
-	if (err >= 0 && git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1) < 0)
-		err = git_fail(ERR_NOMEM, "export");
 	if (err >= 0)
 		err = prepare(g);
 	if (err < 0)

@@ -23,7 +23,6 @@ static int start_zlib(struct store *s)
 static void store_free(struct store *s)
 {
 	group_unref(s->group);
-	git_close(s);
 	loose_free(s);
 	omap_free(&s->pending);
 	for (struct watch *w = s->watches, *next; w; w = next) {

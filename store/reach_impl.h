@@ -46,10 +46,9 @@ MUST_CHECK int pack_chosen(
 	struct store *s, const struct chosen *want, store_sink_fn *sink, void *ctx);
 
 /* ---- walk.c: commits, as far as walks need them ---- */
-#define YIELD_EVERY  64
-#define WALK_PARENTS 16
+#define YIELD_EVERY 64
 struct walk_commit {
-	struct store_oid id, tree, parents[WALK_PARENTS];
+	struct store_oid id, tree, parents[COMMIT_PARENTS];
 	size_t parent_count; /* 0 on the shallow boundary */
 	bool cut;            /* it has parents, not kept here */
 	int64_t time;        /* committer's */

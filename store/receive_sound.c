@@ -2,8 +2,6 @@
 /* What a received object must look like: what git fsck --strict asks, and our own rules. */
 #include "store/receive_impl.h"
 
-#include <git2.h>
-
 #define AHEAD_SEC    (24 * 3600) /* a clock may be wrong by so much */
 #define PARENTS_MAX  8           /* of struct store_commit */
 #define PREFIXES_MAX (STORE_NAME_MAX + 1)
@@ -106,18 +104,6 @@ static int check_person(struct str line)
 	return 0;
 }
 
-/* The value of the next line when it is called so. */
-static bool field(struct str *value, struct str *rest, const char *name)
-{
-	struct str line, key, after;
-
-	if (!str_cut(&line, &after, *rest, '\n') || !str_cut(&key, value, line, ' ') ||
-		!str_eq(key, str_of(name)))
-		return false;
-	*rest = after;
-	return true;
-}
-
 static int commit_sound(struct str text)
 {
 	struct store_oid id;
@@ -127,34 +113,22 @@ static int commit_sound(struct str text)
 
 	if (memchr(text.p, 0, text.n))
 		return err_set(ERR_BAD, "there is a NUL in it");
-	if (!field(&value, &text, "tree") || store_oid_parse(&id, value) < 0)
+	if (!text_field(&value, &text, "tree") || store_oid_parse(&id, value) < 0)
 		return err_set(ERR_BAD, "it names no tree");
-	while (field(&value, &text, "parent")) {
+	while (text_field(&value, &text, "parent")) {
 		if (store_oid_parse(&id, value) < 0)
 			return err_set(ERR_BAD, "a parent is no object id");
 		if (++parents > PARENTS_MAX)
 			return err_set(ERR_BAD, "it has over %d parents", PARENTS_MAX);
 	}
-	if (!field(&value, &text, "author"))
+	if (!text_field(&value, &text, "author"))
 		return err_set(ERR_BAD, "it has no author");
 	err = check_person(value);
 	if (err < 0)
 		return err;
-	if (!field(&value, &text, "committer"))
+	if (!text_field(&value, &text, "committer"))
 		return err_set(ERR_BAD, "it has no committer");
 	return check_person(value);
-}
-
-static int git_sound(int type, struct str bytes)
-{
-	int valid = 0, err = git_start();
-
-	if (err < 0)
-		return err;
-	if (git_object_rawcontent_is_valid(&valid, bytes.p, bytes.n, (git_object_t)type) < 0 ||
-		!valid)
-		return err_set(ERR_BAD, "git does not understand it");
-	return 0;
 }
 
 int object_sound(int type, struct str bytes, const struct store_oid *id)
@@ -169,7 +143,8 @@ int object_sound(int type, struct str bytes, const struct store_oid *id)
 	else if (type == OBJ_COMMIT)
 		err = commit_sound(bytes);
 	if (err >= 0 && bytes.n > 0) /* the empty tree has no bytes to look at */
-		err = git_sound(type, bytes);
+		err = object_readable(type, bytes) ? 0
+						   : err_set(ERR_BAD, "git does not understand it");
 	else if (err >= 0 && type != OBJ_TREE)
 		err = err_set(ERR_BAD, "it is empty");
 	if (err >= 0 || err == ERR_NOMEM)

@@ -34,6 +34,7 @@
 
 enum { OBJ_COMMIT = 1, OBJ_TREE, OBJ_BLOB, OBJ_TAG };
 #define MODE_TREE 040000u
+#define MODE_MAX  0177777u /* of git */
 #define MODE_BLOB 0100644u
 
 /* ---- oid.c ---- */
@@ -171,8 +172,6 @@ struct store {
 	struct store_stats stats;
 	struct watch *watches;
 	struct store_receive *receives; /* under way (receive_impl.h: receive_each) */
-	struct git_odb *odb;            /* made when first wanted (git_odb.c) */
-	struct git_repository *repo;
 };
 
 /* From now on nothing is written. */
@@ -474,10 +473,20 @@ MUST_CHECK int commit_tree(struct store_oid *out, struct store *s, const struct 
 MUST_CHECK int commit_parent(/* the first; ERR_NOENT, also on the shallow boundary */
 	struct store_oid *out, struct store *s, const struct store_oid *commit);
 
-/* ---- git_odb.c, git_ref.c: the store as libgit2's storage ---- */
-MUST_CHECK int git_start(void); /* libgit2 itself, once */
-MUST_CHECK int git_open(struct store *s);
-void git_close(struct store *s);
-MUST_CHECK int git_fail(int rc, const char *what);
+/* ---- object_text.c: commits and tags, which are text ---- */
+#define COMMIT_PARENTS 16
+struct commit_fields { /* borrow from the text */
+	struct store_oid tree, parents[COMMIT_PARENTS];
+	size_t parent_count;
+	struct str author_name, author_email, message;
+	int64_t time; /* committer's */
+};
+/* As loosely as git reads it: ERR_CORRUPT; ERR_LIMIT with more parents. */
+MUST_CHECK int commit_parse(struct commit_fields *out, struct str text);
+/* The value of the next line, when it is called so: *rest is what follows it. */
+bool text_field(struct str *value, struct str *rest, const char *name);
+struct str person_trim(struct str s); /* a name or address without blanks and marks around it */
+/* Is it an object of that type as git's own readers understand it? */
+bool object_readable(int type, struct str bytes);
 
 #endif

@@ -17,60 +17,23 @@ int oids_add(struct oids *v, const struct store_oid *id)
 }
 
 /* ---- commits ---- */
-static int64_t time_of(struct str committer)
-{
-	size_t at = committer.n;
-	uint64_t t;
-	struct str digits, zone;
-
-	while (at > 0 && committer.p[at - 1] != '>')
-		at--;
-	str_cut(&digits, &zone, str_trim(str_sub(committer, at, committer.n)), ' ');
-	return str_u64(&t, digits, INT64_MAX) < 0 ? 0 : (int64_t)t;
-}
-
-static int parse_commit(struct walk_commit *c, struct str text)
-{
-	struct str line, key, value;
-	bool whole = false;
-
-	while (str_cut(&line, &text, text, '\n') && line.n > 0) {
-		int err = 0;
-		str_cut(&key, &value, line, ' ');
-		if (str_eq(key, STR("tree"))) {
-			err = store_oid_parse(&c->tree, value);
-			whole = true;
-		} else if (str_eq(key, STR("parent"))) {
-			if (c->parent_count == WALK_PARENTS)
-				return err_set(ERR_LIMIT, "store: a commit with over %d parents",
-					WALK_PARENTS);
-			err = store_oid_parse(&c->parents[c->parent_count++], value);
-		} else if (str_eq(key, STR("committer"))) {
-			c->time = time_of(value);
-			break;
-		}
-		if (err < 0)
-			return err_set(ERR_CORRUPT, "store: a commit is damaged");
-	}
-	return whole ? 0 : err_set(ERR_CORRUPT, "store: a commit without a tree");
-}
-
 int walk_commit_get(struct walk_commit *out, struct store *s, const struct store_oid *id)
 {
+	struct commit_fields c;
 	struct view v;
 	int err = view_open(&v, s, id, OBJ_COMMIT, OBJECT_BYTES);
 
 	if (err < 0)
 		return err;
-	memset(out, 0, sizeof(*out));
-	out->id = *id;
-	err = parse_commit(out, str_n(v.p, v.n));
+	err = commit_parse(&c, str_n(v.p, v.n));
 	view_end(&v);
-	if (out->parent_count && store_shallow_has(s, id)) {
-		out->parent_count = 0;
-		out->cut = true;
-	}
-	return err;
+	if (err < 0)
+		return err;
+	*out = (struct walk_commit){ .id = *id, .tree = c.tree, .time = c.time };
+	out->cut = c.parent_count && store_shallow_has(s, id);
+	out->parent_count = out->cut ? 0 : c.parent_count;
+	memcpy(out->parents, c.parents, out->parent_count * sizeof(c.parents[0]));
+	return 0;
 }
 
 int commit_tree(struct store_oid *out, struct store *s, const struct store_oid *id)

@@ -77,7 +77,7 @@ struct row_service {
 	struct str target, disk;
 	uint64_t memory;
 };
-static const struct os_opt service_opts[] = {
+const struct os_opt prov_service_rows[] = {
 	OS_OPT_STR(struct row_service, target, "target", "virt", "virt or unix"),
 	OS_OPT_STR(struct row_service, disk, "disk", "", "disk image"),
 	OS_OPT_U64(struct row_service, memory, "memory", 0, 65536, 0, "MiB on virt"),
@@ -108,7 +108,7 @@ static int service_of(size_t *out, struct parse *x, struct str name)
 		return err_set(ERR_LIMIT, "more than %d services", PROV_SERVICES_MAX);
 	*out = e->service_count++;
 	e->services[*out] = (struct prov_service){ .name = name };
-	os_conf_defaults(&x->services[*out], service_opts);
+	os_conf_defaults(&x->services[*out], prov_service_rows);
 	return 0;
 }
 
@@ -151,7 +151,11 @@ static int take(struct parse *x, const struct conf_line *l)
 	} else if (str_eq(l->section, STR("service"))) {
 		err = service_of(&i, x, l->sub);
 		if (err == 0)
-			err = os_conf_set(&x->services[i], service_opts, x->a, l->key, l->value);
+			err = os_conf_set(
+				&x->services[i], prov_service_rows, x->a, l->key, l->value);
+		if (err == ERR_NOENT)
+			err = prov_option_take(
+				&x->e->services[i].options, l->sub, l->key, l->value);
 	} else if (str_eq(l->section, STR("listen"))) {
 		return take_listen(x, l);
 	} else {
@@ -260,6 +264,9 @@ void prov_estate_write(struct buf *out, const struct prov_estate *e, const char 
 		conf_write(out, "disk", disk);
 		if (s->memory_mb)
 			buf_fmt(out, "\tmemory = %llu\n", (unsigned long long)s->memory_mb);
+		for (size_t j = 0; j < s->options.n; j++)
+			buf_fmt(out, "\t%.*s = %.*s\n", STR_ARG(s->options.v[j].key),
+				STR_ARG(s->options.v[j].value));
 		buf_fmt(out, "[listen \"%.*s\"]\n", STR_ARG(s->name));
 		for (size_t j = 0; j < s->listen_count; j++)
 			buf_fmt(out, "\t%.*s = %s\n", STR_ARG(s->listen[j].name),

@@ -9,6 +9,7 @@
  *		target = virt              ; or unix
  *		disk = disks/mail.img      ; relative to the estate's folder
  *		memory = 64                ; MiB on virt; what its manifest asks for when absent
+ *		message-max = 26214400     ; and the service's own options, see option.h
  *	[listen "mail"]
  *		imaps = 127.0.0.1:10993    ; one row per port of its manifest; [::1]:10993 works too
  *
@@ -18,6 +19,7 @@
 #define PROVISIONER_ESTATE_H
 
 #include "os/net.h"
+#include "provisioner/option.h"
 #include "provisioner/verb.h"
 
 #define PROV_SERVICES_MAX 8
@@ -38,9 +40,12 @@ struct prov_service {
 	enum prov_target target;
 	const char *disk;   /* absolute */
 	uint64_t memory_mb; /* 0: as the manifest says */
+	struct prov_options options;
 	struct prov_listen listen[PROV_PORTS_MAX];
 	size_t listen_count;
 };
+/* What [service "NAME"] may state of any service; its own: prov_option_rows(). */
+extern const struct os_opt prov_service_rows[];
 struct prov_estate {
 	struct str domain, owner;
 	struct prov_service services[PROV_SERVICES_MAX];

@@ -124,11 +124,30 @@ static void add_net(
 	add_pair(out, "-device", "virtio-net-device,netdev=n0");
 }
 
+static void add_boot_args(
+	struct prov_argv *out, const struct prov_service *s, const struct prov_behind *behind)
+{
+	char text[OS_ADDR_TEXT];
+	struct buf b;
+
+	buf_init(&b, out->a);
+	buf_addz(&b, GUEST_NET);
+	if (behind->at.port)
+		buf_fmt(&b, " behind=%s behind.ca=%.*s", os_addr_text(text, &behind->at),
+			STR_ARG(behind->ca));
+	for (size_t i = 0; i < s->options.n; i++)
+		buf_fmt(&b, " %.*s=%.*s", STR_ARG(s->options.v[i].key),
+			STR_ARG(s->options.v[i].value));
+	if (b.err < 0)
+		out->err = b.err;
+	else
+		add_pair(out, "-append", b.p);
+}
+
 int prov_launch_virt(struct prov_argv *out, struct arena *a, const struct prov_image *i,
 	const struct prov_service *s, const struct prov_behind *behind, const char *accel,
 	int qmp_fd)
 {
-	char text[OS_ADDR_TEXT];
 	uint64_t memory = s->memory_mb ? s->memory_mb : i->manifest.memory_mb;
 
 	*out = (struct prov_argv){ .a = a };
@@ -159,12 +178,7 @@ int prov_launch_virt(struct prov_argv *out, struct arena *a, const struct prov_i
 	}
 	if (i->manifest.nics)
 		add_net(out, s, behind);
-	prov_arg(out, "-append");
-	if (behind->at.port)
-		prov_arg(out, GUEST_NET " behind=%s behind.ca=%.*s",
-			os_addr_text(text, &behind->at), STR_ARG(behind->ca));
-	else
-		prov_arg(out, GUEST_NET);
+	add_boot_args(out, s, behind);
 	add_pair(out, "-kernel", i->path);
 	return out->err;
 }
@@ -182,6 +196,9 @@ int prov_launch_unix(struct prov_argv *out, struct arena *a, const struct prov_i
 	}
 	if (i->manifest.disks)
 		prov_arg(out, "disk0=%s", s->disk);
+	for (size_t j = 0; j < s->options.n; j++)
+		prov_arg(out, "%.*s=%.*s", STR_ARG(s->options.v[j].key),
+			STR_ARG(s->options.v[j].value));
 	for (size_t j = 0; j < s->listen_count; j++)
 		prov_arg(out, "listen.%d=%s", s->listen[j].guest,
 			os_addr_text(text, &s->listen[j].host));

@@ -26,7 +26,8 @@
 	X(backup) \
 	X(recover) \
 	X(doctor) \
-	X(completion)
+	X(completion) \
+	X(man)
 
 #define X(name) extern const struct prov_verb verb_##name;
 VERBS(X)

@@ -6,6 +6,7 @@
 #include "os/platform.h"
 #include "services/control/control.h"
 #include "services/dav/front.h"
+#include "services/dav/options.h"
 #include "services/dav/words.h"
 #include "store/keep.h"
 
@@ -15,20 +16,18 @@
 
 struct options {
 	struct str tls_cert, tls_key, token;
-	uint64_t connections_max;
 };
 static const struct os_opt option_rows[] = {
 	OS_OPT_STR(struct options, tls_cert, "tls.cert", "", "certificate chain, PEM"),
 	OS_OPT_STR(struct options, tls_key, "tls.key", "", "its private key, PEM"),
 	OS_OPT_STR(
 		struct options, token, "control.token", "", "bearer token of the control endpoint"),
-	OS_OPT_U64(struct options, connections_max, "connections.max", 1, 4000, 200,
-		"connections at once"),
 	{ 0 },
 };
 
 static struct {
 	struct options options;
+	struct dav_conf set;
 	struct arena arena;
 	struct os_disk *disk;
 	struct store_driver driver;
@@ -49,7 +48,7 @@ static bool room_for_one(void)
 
 	plat_memory(&total, &left);
 	reserve = total / RESERVE_PART < RESERVE_MAX ? total / RESERVE_PART : RESERVE_MAX;
-	return app.connections < app.options.connections_max && left > reserve;
+	return app.connections < app.set.connections_max && left > reserve;
 }
 
 static void accept_all(void *arg)
@@ -136,7 +135,9 @@ int dav_appliance(const struct dav_service *service, const char *version)
 	dav_driver(&app.driver, service);
 	arena_init(&app.arena, 1 << 20);
 	os_conf_defaults(&app.options, option_rows);
-	if ((err = open_all()) < 0 || (err = start_all(version)) < 0) {
+	os_conf_defaults(&app.set, dav_conf_rows);
+	if ((err = os_conf_args(&app.set, dav_conf_rows, &app.arena, str_of(plat_args()))) < 0 ||
+		(err = open_all()) < 0 || (err = start_all(version)) < 0) {
 		os_log(OS_ERROR, "svc=%s event=start result=failed why=\"%s\"", service->name,
 			err_text(err));
 		return err == ERR_IO || err == ERR_NOMEM || err == ERR_BUSY ? PLAT_EXIT_CRASH

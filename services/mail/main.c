@@ -10,6 +10,7 @@
 #include "services/control/control.h"
 #include "services/mail/imap.h"
 #include "services/mail/mailbox.h"
+#include "services/mail/options.h"
 #include "services/mail/push.h"
 #include "services/mail/smtp.h"
 #include "services/mail/words.h"
@@ -28,7 +29,6 @@ OS_MANIFEST("mail " VERSION " nics=1 disks=1 memory_mb=48 "
 
 struct options {
 	struct str hostname, tls_cert, tls_key, token;
-	uint64_t message_max, connections_max;
 };
 static const struct os_opt option_rows[] = {
 	OS_OPT_STR(struct options, hostname, "hostname", "localhost",
@@ -37,15 +37,12 @@ static const struct os_opt option_rows[] = {
 	OS_OPT_STR(struct options, tls_key, "tls.key", "", "its private key, PEM"),
 	OS_OPT_STR(
 		struct options, token, "control.token", "", "bearer token of the control endpoint"),
-	OS_OPT_U64(struct options, message_max, "message.max", 1024, 1 << 30, 50 << 20,
-		"largest message, bytes"),
-	OS_OPT_U64(struct options, connections_max, "connections.max", 1, 4000, 400,
-		"mail connections at once"),
 	{ 0 },
 };
 
 struct service {
 	struct options options;
+	struct mail_conf set;
 	struct arena arena;
 	struct os_disk *disk;
 	struct store *store;
@@ -109,7 +106,7 @@ static bool room_for_one(const struct service *s)
 
 	plat_memory(&total, &left);
 	reserve = total / RESERVE_PART < RESERVE_MAX ? total / RESERVE_PART : RESERVE_MAX;
-	return s->connections < s->options.connections_max && left > reserve;
+	return s->connections < s->set.connections_max && left > reserve;
 }
 
 static void turn_away(const struct connection *c)
@@ -283,7 +280,7 @@ static int start_all(struct service *s)
 		.guard = s->guard,
 		.tls = s->tls,
 		.hostname = s->options.hostname,
-		.message_max_bytes = s->options.message_max,
+		.message_max_bytes = s->set.message_max,
 	};
 	s->imap = (struct imap_config){
 		.store = s->store,
@@ -291,14 +288,14 @@ static int start_all(struct service *s)
 		.registry = s->registry,
 		.guard = s->guard,
 		.tls = s->tls,
-		.append_max_bytes = s->options.message_max,
+		.append_max_bytes = s->set.message_max,
 	};
 	s->git = (struct git_config){
 		.store = s->store,
 		.registry = s->registry,
 		.guard = s->guard,
 		.tls = s->tls,
-		.object_bytes_max = s->options.message_max,
+		.object_bytes_max = s->set.message_max,
 		.check_push = mail_push_check,
 		.ctx = s->mail,
 	};
@@ -316,7 +313,9 @@ int os_main(void)
 
 	arena_init(&s.arena, 1 << 20);
 	os_conf_defaults(&s.options, option_rows);
-	if ((err = open_all(&s)) < 0 || (err = start_all(&s)) < 0) {
+	os_conf_defaults(&s.set, mail_conf_rows);
+	if ((err = os_conf_args(&s.set, mail_conf_rows, &s.arena, str_of(plat_args()))) < 0 ||
+		(err = open_all(&s)) < 0 || (err = start_all(&s)) < 0) {
 		os_log(OS_ERROR, "svc=mail event=start result=failed why=\"%s\"", err_text(err));
 		/* What may be better next time is worth another start. */
 		return err == ERR_IO || err == ERR_NOMEM || err == ERR_BUSY ? PLAT_EXIT_CRASH

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import smtplib
 import socket
 import ssl
 import stat
@@ -93,6 +94,10 @@ def exit_codes_and_help(e):
         if done.returncode == 2:  # a verb of one word, followed by what it takes
             done = e.run(words[0], "--help")
         check("usage: allod " + words[0] in done.stdout, f"{verb}: {done.stdout}")
+    page = e.run("man").stdout
+    for verb in verbs:
+        check(f"\\fB{verb.split()[0]}" in page, f"no {verb} in the manual page")
+    check("message\\-max" in page and page.startswith(".TH"), page[:200])
     empty = subprocess.run([ALLOD, "status"], env={**os.environ, "ALLOD_HOME": e.folder + "/none"},
                            capture_output=True, text=True, check=False)
     equal(empty.returncode, 1, "status without an estate")
@@ -108,6 +113,12 @@ def conf_errors_name_file_and_line(e):
     lines = len(open(path).readlines())
     done = e.run("status", code=1)
     check(f"{path}:{lines}: " in done.stderr, done.stderr)
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(text.replace("turbo = yes", "message-max = 100"))
+    done = e.run("up", code=1)
+    check(f"{path}:{lines}: message-max: \"100\" is not a number from" in done.stderr, done.stderr)
 
 
 # Breakage: `ready` told before the services greet, a certificate without one of its names.
@@ -274,20 +285,25 @@ def down_is_orderly(e):
     check(e.service()["state"] == "ready", "not up again")
 
 
-# Breakage: a restart that keeps the old ports, or tells `ready` of the process that is going away.
+# Breakage: a restart that keeps the old ports or options, or tells `ready` of the process that is going away.
 def restart_takes_up_what_changed(e):
     path = os.path.join(e.home, "allod.conf")
     old, pid = e.port("imap"), e.service()["pid"]
     new, = free_ports(1)
     conf = open(path).read()
     with open(path, "w") as f:
-        f.write(conf.replace(f"\timap = 127.0.0.1:{old}\n", f"\timap = 127.0.0.1:{new}\n"))
+        f.write(conf.replace(f"\timap = 127.0.0.1:{old}\n", f"\timap = 127.0.0.1:{new}\n")
+                + "[service \"mail\"]\n\tmessage-max = 2000\n\tconnections-max = 2\n")
     e.run("restart")
     mail = e.service()
     equal((mail["state"], mail["restarts"]), ("ready", 0), "status")
     check(mail["pid"] != pid, "the same process")
     equal(e.port("imap"), new, "port")
     check(greeting(new).startswith(b"* OK"), "no greeting")
+    with smtplib.SMTP("127.0.0.1", e.port("smtp")) as one, smtplib.SMTP("127.0.0.1", e.port("smtp")):
+        one.ehlo()
+        equal(one.esmtp_features["size"], "2000", "SIZE")
+        check(greeting(new).startswith(b"* BYE"), "a third connection where two may be")
     e.run("down", "mail")
     equal(e.service()["pid"], None, "pid after `down mail`")
     e.up("mail")

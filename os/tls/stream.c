@@ -17,6 +17,7 @@ struct tls {
 	os_time deadline; /* of the write under way */
 	int raw_err;      /* what the stream below said last */
 	bool failed, ended, raw_ended;
+	bool mute;    /* writing failed; what the peer said before it went may still be read */
 	bool starved; /* bio_recv had nothing to give */
 	size_t in_at, in_n;
 	char in[512]; /* a short command's whole record */
@@ -133,11 +134,16 @@ static int tls_write(struct os_stream *s, const void *p, size_t n, os_time deadl
 	while (n > 0) {
 		int put;
 
-		if (t->failed)
+		if (t->failed || t->mute)
 			return err_set(ERR_CLOSED, "tls write: the connection failed before");
 		put = mbedtls_ssl_write(&t->ssl, p, n);
-		if (put <= 0)
-			return fail(t, put, "tls write");
+		if (put <= 0) {
+			int err = fail(t, put, "tls write");
+
+			t->mute = t->raw_err < 0 && t->raw_err != ERR_TIMEOUT;
+			t->failed = !t->mute;
+			return err;
+		}
 		p = (const char *)p + put;
 		n -= (size_t)put;
 	}
@@ -168,7 +174,7 @@ static void tls_close(struct os_stream *s)
 	struct tls *t = tls_of(s);
 
 	t->deadline = os_after(OS_SEC);
-	if (!t->failed)
+	if (!t->failed && !t->mute)
 		mbedtls_ssl_close_notify(&t->ssl); /* best effort: we leave in any case */
 	os_stream_close(t->raw);
 	mbedtls_ssl_free(&t->ssl);

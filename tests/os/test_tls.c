@@ -144,6 +144,43 @@ static void wait_then_read(void *arg)
 	os_stream_close(s);
 }
 
+/* Says its last words into a request that goes on, and leaves. */
+static void last_words(void *arg)
+{
+	struct os_stream *s;
+	char room[100];
+	size_t n;
+
+	cr_assert_eq(os_accept(&s, listener, SOON), 0);
+	cr_assert_eq(os_tls_accept(&s, arg, s, SOON), 0);
+	cr_expect_eq(os_stream_read(&n, s, room, sizeof(room), SOON), 0);
+	cr_expect_eq(os_stream_write(s, STR("no"), SOON), 0);
+	os_stream_close(s);
+}
+
+FIBER_TEST(what_was_said_is_read_though_writing_fails)
+{
+	static char much[100000], in[8];
+	struct os_stream *s;
+	size_t n;
+	int err = 0;
+
+	(void)arg;
+	listen_on();
+	cr_assert_eq(os_spawn("server", last_words, server), 0);
+	cr_assert_eq(os_connect(&s, &to, SOON), 0);
+	cr_assert_eq(os_tls_connect(&s, client, s, STR("localhost"), SOON), 0);
+	for (int i = 0; i < 1000 && err == 0; i++)
+		err = os_stream_write(s, str_n(much, sizeof(much)), SOON);
+	cr_expect_lt(err, 0, "it took everything");
+	cr_expect_eq(os_stream_read(&n, s, in, sizeof(in), SOON), 0, "%s", err_text(ERR_CLOSED));
+	cr_expect(n == 2 && memcmp(in, "no", 2) == 0);
+	os_stream_close(s);
+	alone();
+	os_listener_close(listener);
+	return 7;
+}
+
 /* Who waits with os_stream_readable takes the peer's close_notify off the wire: it must not be lost. */
 FIBER_TEST(an_end_seen_by_readable_is_an_end)
 {

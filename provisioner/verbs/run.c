@@ -4,6 +4,7 @@
 #include "os/main.h"
 #include "provisioner/create.h"
 #include "provisioner/home.h"
+#include "provisioner/launch.h"
 #include "provisioner/say.h"
 #include "provisioner/seal.h"
 #include "provisioner/start.h"
@@ -59,32 +60,37 @@ static void print_access(const struct job *j, const struct prov_service *s)
 	printf("  CA file   %s\n  estate    %s\n", prov_path(j->p, "ca.pem"), j->p->home);
 }
 
-/* "Calendar" and the like, where a client finds it. */
-static void print_dav(const struct job *j, const char *name, const char *what)
+static void print_url(const struct prov_service *s, const char *what)
 {
-	const struct prov_service *s = prov_service_find(j->start.e, str_of(name));
-
 	if (s)
 		printf("  %-9s https://localhost:%d/\n", what, port_of(s, "https"));
 }
 
 static void print_accounts(const struct job *j)
 {
-	if (!prov_service_find(j->start.e, STR("calendar")) &&
-		!prov_service_find(j->start.e, STR("contacts")))
+	struct prov_estate *e = j->start.e;
+	const struct prov_service *cal = prov_service_find(e, STR("calendar")),
+				  *card = prov_service_find(e, STR("contacts"));
+	struct prov_behind behind = { 0 };
+
+	if (!cal && !card)
 		return;
 	printf("\n%sCalendar and contacts%s (same user, same password)\n\n", prov_bold(),
 		prov_plain());
-	print_dav(j, "calendar", "calendar");
-	print_dav(j, "contacts", "contacts");
-	printf("  Thunderbird  New Calendar, On the Network; New Address Book, CardDAV: user and "
-	       "URL\n"
-	       "  DAVx5        Login with URL and user name, once for each URL\n"
-	       "  Apple        Add Account, Other: CalDAV and CardDAV, Advanced: server, port, "
-	       "path /\n"
-	       "  vdirsyncer   storages of type caldav and carddav: url, username, password, "
-	       "verify = CA "
-	       "file\n");
+	if (cal && prov_behind_find(&behind, j->p, e, cal) == 0 && behind.at.port) {
+		print_url(cal, "URL");
+	} else { /* one of them is not there, or the other one has no way to it */
+		print_url(cal, "calendar");
+		print_url(card, "contacts");
+	}
+	printf("  Thunderbird  New Calendar, On the Network: user and URL; then New Address Book, "
+	       "CardDAV, the same\n"
+	       "  DAVx5        Login with URL and user name\n"
+	       "  Apple        %s user mobileconfig %.*s -o allod.mobileconfig, and open that\n"
+	       "  Evolution    New, Collection Account: user, and the URL as server\n"
+	       "  vdirsyncer   storages caldav and carddav: url, username, password, "
+	       "verify = CA file\n",
+		j->p->self, STR_ARG(e->owner));
 }
 
 static void print_commands(const struct job *j, const struct prov_service *s)

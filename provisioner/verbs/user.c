@@ -5,14 +5,13 @@
  * its disk directly.
  */
 #include "os/crypto.h"
-#include "provisioner/client.h"
+#include "provisioner/password.h"
 #include "provisioner/say.h"
 
 /* One change, at each service in turn. */
 static struct {
-	unsigned index;   /* of the service */
-	unsigned done;    /* where it took effect */
-	char secret[128]; /* the app password, once the first service made it */
+	unsigned index; /* of the service */
+	unsigned done;  /* where it took effect */
 } every;
 
 static struct prov_estate *estate_of(struct prov *p)
@@ -41,7 +40,6 @@ static int at_every(struct prov *p, const struct prov_args *a, int (*fn)(struct 
 		every.index = (unsigned)i;
 		code = prov_with_client(p, a, arena_dup(&p->arena, e->services[i].name).p, fn);
 	}
-	os_wipe(every.secret, sizeof(every.secret));
 	return code;
 }
 
@@ -66,22 +64,6 @@ static int print_json(json_t *j)
 	puts(text);
 	free(text);
 	return PROV_OK;
-}
-
-static const char *passwords_path(struct prov_session *x, const char *user, const char *client)
-{
-	struct buf b;
-
-	buf_init(&b, &x->p->arena);
-	buf_addz(&b, "/v1/users/");
-	prov_encode(&b, str_of(user));
-	buf_addz(&b, "/app-passwords");
-	if (client) {
-		buf_addc(&b, '/');
-		prov_encode(&b, str_of(client));
-	}
-	os_assert(b.err == 0);
-	return b.p;
 }
 
 /* ---- user add ---- */
@@ -165,42 +147,32 @@ static const struct prov_opt password_opts[] = {
 	{ 0 },
 };
 
-static int app_password(struct prov_session *x)
+static int run_password(struct prov *p, const struct prov_args *a)
 {
-	const char *user = x->args->pos[0], *client = x->args->opt[PASSWORD_CLIENT];
-	json_t *body = json_pack("{s:s,s:s*}", "client", client, "password",
-		       every.secret[0] ? every.secret : NULL),
-	       *j = NULL;
-	int err, code;
+	const char *user = a->pos[0], *client = a->opt[PASSWORD_CLIENT];
+	char secret[PROV_SECRET_BYTES];
+	struct prov_estate *e;
+	json_t *j;
+	int code;
 
-	if (!body)
-		return prov_usage(NULL, "the client's name is no UTF-8");
-	err = prov_call(&j, x->c, "POST", passwords_path(x, user, NULL), body);
-	json_decref(body);
-	j = finish(x, j, err, "cannot make an app password", &code);
-	if (j && !every.secret[0])
-		snprintf(every.secret, sizeof(every.secret), "%s",
-			json_string_value(json_object_get(j, "password")));
-	if (j && every.index + 1 < x->e->service_count)
-		return json_decref(j), PROV_OK;
-	if (j && x->args->opt[PASSWORD_JSON]) {
+	if (!client)
+		return prov_usage("such as `--client thunderbird`",
+			"`user app-password` needs --client NAME");
+	e = estate_of(p);
+	code = e ? prov_password_make(secret, p, a, e, user, client) : PROV_FAILED;
+	if (code != PROV_OK)
+		return code;
+	if (a->opt[PASSWORD_JSON]) {
+		j = json_pack("{s:s,s:s,s:s}", "user", user, "client", client, "password", secret);
 		code = print_json(j);
-	} else if (j) {
-		printf("user      %s\nclient    %s\npassword  %s\n", user, client,
-			json_string_value(json_object_get(j, "password")));
+		json_decref(j);
+	} else {
+		printf("user      %s\nclient    %s\npassword  %s\n", user, client, secret);
 		prov_note("It is shown this once. `allod user revoke %s '%s'` takes it back.", user,
 			client);
 	}
-	json_decref(j);
+	os_wipe(secret, sizeof(secret));
 	return code;
-}
-
-static int run_password(struct prov *p, const struct prov_args *a)
-{
-	if (!a->opt[PASSWORD_CLIENT])
-		return prov_usage("such as `--client thunderbird`",
-			"`user app-password` needs --client NAME");
-	return at_every(p, a, app_password);
 }
 
 const struct prov_verb verb_user_app_password = { "user app-password", "USER",
@@ -215,7 +187,8 @@ static int passwords(struct prov_session *x)
 {
 	json_t *j = NULL, *one;
 	size_t i;
-	int err = prov_call(&j, x->c, "GET", passwords_path(x, x->args->pos[0], NULL), NULL), code;
+	int err = prov_call(&j, x->c, "GET", prov_password_path(x->p, x->args->pos[0], NULL), NULL),
+	    code;
 
 	j = finish(x, j, err, "cannot list the app passwords", &code);
 	if (j && x->args->opt[LIST_JSON]) {
@@ -247,7 +220,7 @@ const struct prov_verb verb_user_passwords = { "user passwords", "USER",
 
 static int revoke(struct prov_session *x)
 {
-	const char *path = passwords_path(x, x->args->pos[0], x->args->pos[1]);
+	const char *path = prov_password_path(x->p, x->args->pos[0], x->args->pos[1]);
 	int err = prov_call(NULL, x->c, "DELETE", path, NULL);
 
 	if (err == ERR_NOENT && !in_vain(x))

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: ISC
 """Calendar and contacts with clients we did not write: litmus, vdirsyncer, khal, khard, python-caldav, curl."""
 import os
+import plistlib
+import ssl
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
-from harness import Failed, main
+from harness import Estate, Failed, main
 
 BOTH = ("calendar", "contacts")
 EVENT = """BEGIN:VCALENDAR\r
@@ -255,10 +258,184 @@ def one_origin(e):
 
 
 def browser(e):
-    # Breakage: an XML error for a person who opens the address.
-    said = curl(e, "calendar", "GET", "/")
-    if "<h1>" not in said or "app-password" not in said:
+    # Breakage: an XML error for a person who opens the address; a name told to who has no password.
+    url = base(e, "calendar")
+    said = run("curl", "-sS", "--cacert", e.ca, url + "/")
+    if "<h1>Allod: calendar and contacts</h1>" not in said or "app-password" not in said or "alice" in said:
         raise Failed(said)
+    for path in ("/", "/calendars/alice/", "/calendars/alice/tasks/", "/contacts/alice/contacts/", "/principals/alice/"):
+        said = curl(e, "calendar", "GET", path)
+        if not said.startswith("<!DOCTYPE html>") or "alice" not in said or not said.endswith("200"):
+            raise Failed(said)
+
+
+# ---- what clients must have (read in their source, or seen failing) ----
+MACOS = """D:add-member C:allowed-sharing-modes A:autoprovisioned M:bulk-requests A:calendar-color
+CAL:calendar-description CAL:calendar-free-busy-set A:calendar-order CAL:calendar-timezone CAL:calendar-timezone-id
+D:current-user-privilege-set CAL:default-alarm-vevent-date CAL:default-alarm-vevent-datetime
+CAL:default-alarm-vtodo-date CAL:default-alarm-vtodo-datetime D:displayname C:getctag D:group-membership C:invite
+A:language-code A:location-code CAL:max-attendees-per-instance CAL:max-resource-size D:owner C:pre-publish-url
+C:publish-url C:push-transports C:pushkey D:quota-available-bytes D:quota-used-bytes A:refreshrate D:resource-id
+D:resourcetype CAL:schedule-calendar-transp CAL:schedule-default-calendar-URL CAL:schedule-tag C:source
+C:subscribed-strip-alarms C:subscribed-strip-attachments C:subscribed-strip-todos
+CAL:supported-calendar-component-set CAL:supported-calendar-component-sets D:supported-report-set D:sync-token
+C:xmpp-server""".split()
+SPACES = {"D": "DAV:", "CAL": "urn:ietf:params:xml:ns:caldav", "CARD": "urn:ietf:params:xml:ns:carddav",
+          "C": "http://calendarserver.org/ns/", "A": "http://apple.com/ns/ical/", "M": "http://me.com/_namespace/"}
+
+
+def full(name):
+    prefix, name = name.split(":")
+    return f"{{{SPACES[prefix]}}}{name}"
+
+
+def props(e, path, names, depth=0, method="PROPFIND", wrap="<D:propfind {ns}><D:prop>{p}</D:prop></D:propfind>", follow=()):
+    """{href: {property: (status, element)}}; Failed when one is told twice or not at all."""
+    body = wrap.format(ns=" ".join(f'xmlns:{p}="{n}"' for p, n in SPACES.items()),
+                       p="".join(f"<{n}/>" for n in names))
+    said, code = curl(e, "calendar", method, path, *follow, "-H", f"Depth: {depth}", "--data", body).rsplit("\n", 1)
+    if code != "207":
+        raise Failed(f"{method} {path}: {code} {said}")
+    found = {}
+    for response in ElementTree.fromstring(said).iter("{DAV:}response"):
+        row = found.setdefault(response.find("{DAV:}href").text, {})
+        for propstat in response.findall("{DAV:}propstat"):
+            status_line = propstat.find("{DAV:}status").text
+            for element in propstat.find("{DAV:}prop"):
+                if element.tag in row:
+                    raise Failed(f"{path}: {element.tag} twice")
+                row[element.tag] = (int(status_line.split()[1]), element)
+        if {full(n) for n in names} - set(row):
+            raise Failed(f"{path}: nothing said of {({full(n) for n in names} - set(row))}")
+    return found
+
+
+def discovery(e):
+    # Breakage: .well-known that drops the method; 401 without Basic; an origin that is left; OPTIONS without a class.
+    for name in ("caldav", "carddav"):
+        at = props(e, f"/.well-known/{name}", ["D:current-user-principal"], follow=("-L", "--post301"))
+        if at["/"][full("D:current-user-principal")][1][0].text != "/principals/alice/":
+            raise Failed(name)
+        for path in (f"/.well-known/{name}", "/", "/principals/alice/", "/calendars/alice/", "/contacts/alice/"):
+            said = run("curl", "-sS", "-L", "-i", "--cacert", e.ca, "-X", "PROPFIND", base(e, "calendar") + path)
+            if "HTTP/1.1 401" not in said or "WWW-Authenticate: Basic realm=" not in said:
+                raise Failed(f"{path}: {said}")
+    both = ("calendar-access", "addressbook")
+    for path, classes in (("/", both), ("/principals/alice/", both),
+                          ("/calendars/alice/", ("calendar-access",)), ("/contacts/alice/", ("addressbook",))):
+        said = curl(e, "calendar", "OPTIONS", path, "-i")
+        dav = next(line for line in said.splitlines() if line.startswith("DAV: ")).split(": ")[1].split(", ")
+        if not {"1", "3", *classes} <= set(dav) or "calendar-auto-schedule" in dav:
+            raise Failed(f"{path}: {dav}")
+    names = ["D:resourcetype", "CAL:calendar-home-set", "CARD:addressbook-home-set", "D:nope"]
+    person = props(e, "/principals/alice/", names)["/principals/alice/"]
+    if person[full("D:resourcetype")][1].find("{DAV:}principal") is None or person[full("D:nope")][0] != 404:
+        raise Failed("the principal")
+    kinds = {}
+    for name, kind in (("CAL:calendar-home-set", "CAL:calendar"), ("CARD:addressbook-home-set", "CARD:addressbook")):
+        home = person[full(name)][1][0].text
+        inside = props(e, home, ["D:resourcetype", "D:current-user-privilege-set", "D:current-user-principal"], 1)
+        for href, row in inside.items():
+            if row[full("D:current-user-principal")][1][0].text != "/principals/alice/":
+                raise Failed(f"{href} leads elsewhere")
+            if row[full("D:resourcetype")][1].find(full(kind)) is not None:
+                kinds[kind] = kinds.get(kind, 0) + 1
+                if row[full("D:current-user-privilege-set")][1].find("{DAV:}privilege/{DAV:}read") is None:
+                    raise Failed(f"{href} may not be read")
+    if kinds.get("CAL:calendar", 0) < 2 or kinds.get("CARD:addressbook", 0) < 1:
+        raise Failed(str(kinds))
+
+
+def macos(e):
+    # Breakage: one unknown property that fails all; an alarm that is not kept; MKCALENDAR that drops its properties.
+    if len(MACOS) != 45:
+        raise Failed(f"{len(MACOS)} properties")
+    alarm = "BEGIN:VALARM&#13;\nACTION:AUDIO\nTRIGGER:-PT15M\nEND:VALARM\n"
+    patch = "<D:propertyupdate {ns}><D:set><D:prop>{p}</D:prop></D:set></D:propertyupdate>"
+    made = "/calendars/alice/made-by-a-mac/"
+    body = ('<C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:A="http://apple.com/ns/ical/">'
+            "<D:set><D:prop><D:displayname>Work &amp; play</D:displayname><A:calendar-color>#FF2968FF</A:calendar-color>"
+            '<A:calendar-order>3</A:calendar-order><C:supported-calendar-component-set><C:comp name="VEVENT"/>'
+            "</C:supported-calendar-component-set><C:calendar-free-busy-set><D:href>/x</D:href></C:calendar-free-busy-set>"
+            "</D:prop></D:set></C:mkcalendar>")
+    if status(e, "calendar", "MKCALENDAR", made, "--data", body) != 201:
+        raise Failed("MKCALENDAR")
+    for path in ("/calendars/alice/", made):
+        name = "CAL:default-alarm-vevent-datetime"
+        done = props(e, path, [], method="PROPPATCH", wrap=patch.replace("{p}", f"<{name}>{alarm}</{name}>"))
+        if [s for s, _ in done[path].values()] != [200]:
+            raise Failed(f"{path}: {done}")
+    found = props(e, "/calendars/alice/", MACOS, 1)
+    row = found[made]
+    for path in ("/calendars/alice/", made):
+        if "TRIGGER:-PT15M" not in found[path][full("CAL:default-alarm-vevent-datetime")][1].text:
+            raise Failed(f"{path}: the alarm")
+    if row[full("D:displayname")][1].text != "Work & play" or row[full("A:calendar-order")][1].text != "3" or \
+            [c.get("name") for c in row[full("CAL:supported-calendar-component-set")][1]] != ["VEVENT"] or \
+            row[full("M:bulk-requests")][0] != 404:
+        raise Failed("MKCALENDAR's properties")
+    if status(e, "calendar", "DELETE", made) != 204:
+        raise Failed("DELETE")
+
+
+def tokens(e):
+    # Breakage: a sync token Evolution takes for a ctag; 500 for a bogus one; an ETag of other bytes; Depth on a multiget.
+    for home, service in (("/calendars/alice/tasks/", "CAL"), ("/contacts/alice/contacts/", "CARD")):
+        token = props(e, home, ["D:sync-token"])[home][full("D:sync-token")][1].text
+        if ":" not in token and "/" not in token:
+            raise Failed(token)
+        for bogus in ("x", "a:b", token + "0", "http://example.org/12"):
+            said = curl(e, "calendar", "REPORT", home, "--data", "<sync-collection xmlns='DAV:'><sync-token>" + bogus +
+                        "</sync-token><sync-level>1</sync-level><prop><getetag/></prop></sync-collection>")
+            if said.rsplit("\n", 1)[1] not in ("403", "409") or "valid-sync-token" not in said:
+                raise Failed(said)
+        kind, text = (("calendar-multiget", EVENT.format(uid="must", title="\u00fc", hour=7).replace("EVENT", "TODO").replace(
+            "DTEND", "DUE")) if service == "CAL" else ("addressbook-multiget", CARD.format(uid="must", name="M\u00fc")))
+        odd = text.replace("\r\n", "\n").encode()  # quirky, and kept so
+        said = curl(e, "calendar", "PUT", home + "must", "-i", "--data-binary", odd)
+        tag = next(line.split(": ", 1)[1] for line in said.splitlines() if line.lower().startswith("etag:"))
+        got = subprocess.run(["curl", "-sS", "--cacert", e.ca, "-u", f"alice:{e.password()}",
+                              base(e, "calendar") + home + "must"], capture_output=True, check=True).stdout
+        if got != odd:
+            raise Failed(f"an ETag for other bytes: {got!r}")
+        for depth in (0, 1):
+            get = f"{service}:{kind}"
+            rows = props(e, home, ["D:getetag"], depth, "REPORT", "<" + get + " {ns}><D:prop>{p}</D:prop><D:href>" +
+                         home + "must</D:href></" + get + ">")
+            if rows[home + "must"][full("D:getetag")][1].text != tag:
+                raise Failed(f"{kind} at Depth {depth}")
+        if status(e, "calendar", "DELETE", home + "must", "-H", f"If: <{home}must> ([{tag}])") != 204:
+            raise Failed("If")
+
+
+def mobileconfig(e):
+    # Breakage: a password that does not work; new identifiers each time, so that the account is there twice.
+    files = []
+    for n in range(2):
+        path = os.path.join(e.folder, f"{n}.mobileconfig")
+        e.run("user", "mobileconfig", "alice", "--client", "iphone", "-o", path)
+        with open(path, "rb") as f:
+            files.append(plistlib.load(f))
+    both = [[p["PayloadUUID"] for p in (f, *f["PayloadContent"])] for f in files]
+    payloads = {p["PayloadType"]: p for p in files[1]["PayloadContent"]}
+    if both[0] != both[1] or len(set(both[0])) != len(both[0]) or files[1]["PayloadType"] != "Configuration":
+        raise Failed(str(both))
+    with open(e.ca, encoding="ascii") as f:
+        if payloads["com.apple.security.root"]["PayloadContent"] != ssl.PEM_cert_to_DER_cert(f.read()):
+            raise Failed("the authority")
+    for kind in ("CalDAV", "CardDAV"):
+        p = payloads[f"com.apple.{kind.lower()}.account"]
+        url = f"https://{p[kind + 'HostName']}:{p[kind + 'Port']}{p[kind + 'PrincipalURL']}"
+        said = run("curl", "-sS", "--cacert", e.ca, "-u", f"{p[kind + 'Username']}:{p[kind + 'Password']}", "-X", "PROPFIND",
+                   "-H", "Depth: 0", "-w", "%{http_code}", "-o", "/dev/null", url)
+        if said != "207" or p[kind + "Port"] != e.port("https", "calendar"):
+            raise Failed(f"{url}: {said}")
+    with Estate("unix", services=("mail",), start=False) as mail:
+        profile = plistlib.loads(mail.run("user", "mobileconfig", "alice", "--names").stdout.encode())
+        m = next(p for p in profile["PayloadContent"] if p["PayloadType"] == "com.apple.mail.managed")
+        if (m["IncomingMailServerHostName"], m["IncomingMailServerPortNumber"], m["OutgoingMailServerPortNumber"]) != (
+                "mail.example.org", mail.port("imaps"), mail.port("submissions")) or not m["IncomingPassword"]:
+            raise Failed(str(m))
 
 
 def one_password(e):
@@ -276,6 +453,6 @@ def one_password(e):
 
 
 if __name__ == "__main__":
-    sys.exit(main([litmus, one_origin, replicas, caldav_library, browser, one_password, git_clones,
-                   survives],
+    sys.exit(main([litmus, one_origin, discovery, macos, tokens, replicas, caldav_library, browser, mobileconfig, one_password,
+                   git_clones, survives],
                   targets=("unix", "virt"), services=BOTH, shared=True))

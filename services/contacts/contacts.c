@@ -62,4 +62,5 @@ const struct dav_service contacts_service = {
 	.data_name = "address-data",
 	.data = card_data,
 	.data_check = card_data_check,
+	.prefer = card_prefer,
 };

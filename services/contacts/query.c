@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* addressbook-query (RFC 6352, 8.6 and 10.5) and address-data (10.4). */
+#include "services/contacts/card.h"
 #include "services/contacts/contacts_impl.h"
 #include "services/dav/match.h"
 
@@ -144,16 +145,14 @@ struct query {
 static int one(void *ctx, struct dav_res *res)
 {
 	struct query *q = ctx;
-	struct content_limits limits = CONTENT_LIMITS;
-	struct content *root, *card = NULL;
+	const struct content *card;
 	struct str bytes;
 	int err = dav_res_bytes(&bytes, res, q->r);
 
 	if (err < 0)
 		return err;
-	if (content_parse(&root, &q->r->item, bytes, &limits) == 0)
-		card = content_child(root, STR("VCARD"), NULL);
-	if (!card || !filter_matches(&q->r->item, card, q->filter)) {
+	if (card_read(&card, &q->r->item, bytes) < 0 ||
+		!filter_matches(&q->r->item, card, q->filter)) {
 		dav_res_done(res, q->r);
 		return 0;
 	}
@@ -213,50 +212,25 @@ void card_query(struct dav_request *r, const struct xml *root)
 }
 
 /* ---- address-data ---- */
-static bool wanted(const struct content_line *l, const struct xml *asked, bool *value)
+static bool wanted(const void *asked, struct str name, bool *value)
 {
-	for (const struct xml *p = xml_child(asked, XML_CARDDAV, "prop"); p; p = xml_again(p))
-		if (str_ieq(xml_attr(p, "name"), l->name)) {
+	const struct xml *p = xml_child(asked, XML_CARDDAV, "prop");
+
+	for (; p; p = xml_again(p))
+		if (str_ieq(xml_attr(p, "name"), name)) {
 			*value = !str_eq(xml_attr(p, "novalue"), STR("yes"));
 			return true;
 		}
 	return false;
 }
 
-int card_data_check(struct dav_refusal *why, const struct xml *asked)
+/* Some properties: VERSION is always told, without it nobody can read the rest. */
+static void add_some(struct buf *out, const struct content *card, const struct xml *asked)
 {
-	struct str type = xml_attr(asked, "content-type"), version = xml_attr(asked, "version");
-
-	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-address-data" };
-	if ((type.p && !str_ieq(type, STR("text/vcard"))) ||
-		(version.p && !str_eq(version, STR("3.0")) && !str_eq(version, STR("4.0"))))
-		return err_set(ERR_BAD, "address data is text/vcard, version 3.0 or 4.0");
-	return 0;
-}
-
-int card_data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
-	const void *zone)
-{
-	struct content_limits limits = CONTENT_LIMITS;
-	struct content *root, *card;
-	int err;
-
-	(void)zone;
-	if (!xml_child(asked, XML_CARDDAV, "prop")) {
-		buf_add(out, bytes);
-		return out->err;
-	}
-	err = content_parse(&root, a, bytes, &limits);
-	if (err < 0)
-		return err;
-	card = content_child(root, STR("VCARD"), NULL);
-	if (!card)
-		return err_set(ERR_BAD, "no vCard in it");
-	/* VERSION is always told: without it nobody can read the rest. */
 	buf_add(out, STR("BEGIN:VCARD\r\n"));
 	for (const struct content_line *l = card->lines; l; l = l->next) {
 		bool value = true, must = str_ieq(l->name, STR("VERSION"));
-		if (!must && !wanted(l, asked, &value))
+		if (!must && !wanted(asked, l->name, &value))
 			continue;
 		if (value) {
 			buf_add(out, l->raw);
@@ -267,5 +241,59 @@ int card_data(struct buf *out, struct arena *a, struct str bytes, const struct x
 		}
 	}
 	buf_add(out, STR("END:VCARD\r\n"));
+}
+
+int card_data_check(struct dav_refusal *why, const struct xml *asked)
+{
+	struct str type = xml_attr(asked, "content-type"), version = xml_attr(asked, "version");
+
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-address-data" };
+	if ((type.p && !str_ieq(type, STR("text/vcard"))) ||
+		(version.p && card_version_of(version) < CARD_30))
+		return err_set(ERR_BAD, "address data is text/vcard, version 3.0 or 4.0");
+	return 0;
+}
+
+int card_data(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
+	const void *zone)
+{
+	enum card_version want = card_version_of(xml_attr(asked, "version"));
+	bool some = xml_child(asked, XML_CARDDAV, "prop");
+	const struct content *card;
+	int err;
+
+	(void)zone;
+	err = some || want ? card_read(&card, a, bytes) : 0;
+	if (err < 0)
+		return err;
+	if (want && want != card_version(card))
+		return card_convert(out, a, card, want, some ? wanted : NULL, asked);
+	if (some)
+		add_some(out, card, asked);
+	else
+		buf_add(out, bytes);
 	return out->err;
+}
+
+int card_prefer(struct str *bytes, struct str *type, struct arena *a, struct str accept)
+{
+	static const char *const types[] = { [CARD_30] = "text/vcard; version=3.0; charset=utf-8",
+		[CARD_40] = "text/vcard; version=4.0; charset=utf-8" };
+	const struct content *card;
+	enum card_version want;
+	struct buf other;
+	int err = card_read(&card, a, *bytes);
+
+	if (err < 0)
+		return 0; /* as it is, then */
+	want = card_accepted(accept, card_version(card));
+	if (want == card_version(card))
+		return 0;
+	buf_init(&other, a);
+	err = card_convert(&other, a, card, want, NULL, NULL);
+	if (err >= 0) {
+		*bytes = buf_str(&other);
+		*type = str_of(types[want]);
+	}
+	return err;
 }

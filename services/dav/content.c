@@ -417,20 +417,30 @@ static size_t character(struct str s)
 	return n < s.n ? n : s.n;
 }
 
+void content_fold_part(struct buf *b, size_t *room, struct str part)
+{
+	while (part.n > 0) {
+		size_t n = 0;
+
+		if (part.n <= *room) /* the last, or only, piece of the line */
+			n = part.n;
+		while (n < part.n && n + character(str_sub(part, n, part.n)) <= *room)
+			n += character(str_sub(part, n, part.n));
+		buf_add(b, str_sub(part, 0, n));
+		*room -= n;
+		part = str_sub(part, n, part.n);
+		if (part.n) {
+			buf_add(b, STR("\r\n "));
+			*room = CONTENT_FOLD - 1;
+		}
+	}
+}
+
 void content_fold(struct buf *b, struct str line)
 {
 	size_t room = CONTENT_FOLD;
 
-	while (line.n > 0) {
-		size_t n = character(line);
-		if (n > room) {
-			buf_add(b, STR("\r\n "));
-			room = CONTENT_FOLD - 1;
-		}
-		buf_add(b, str_sub(line, 0, n));
-		room -= n;
-		line = str_sub(line, n, line.n);
-	}
+	content_fold_part(b, &room, line);
 	buf_add(b, STR("\r\n"));
 }
 

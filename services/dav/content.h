@@ -67,6 +67,8 @@ struct str content_text(struct arena *a, struct str value);
 void content_text_add(struct buf *b, struct str text); /* escaped */
 /* Appends one logical line (without line end), folded at CONTENT_FOLD and never inside a character. */
 void content_fold(struct buf *b, struct str line);
+/* The same bit by bit: *room begins as CONTENT_FOLD, and the line end is the caller's. */
+void content_fold_part(struct buf *b, size_t *room, struct str part);
 void content_write(struct buf *b, const struct content *c);
 
 #endif

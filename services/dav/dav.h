@@ -84,6 +84,8 @@ struct dav_service {
 	const char *data_name;
 	int (*data)(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
 		const void *zone);
+	/* NULL: no choice. Puts in the place of *bytes the form that an Accept header would rather have. */
+	int (*prefer)(struct str *bytes, struct str *type, struct arena *a, struct str accept);
 	/* Can that part be had at all? ERR_BAD with *why. */
 	int (*data_check)(struct dav_refusal *why, const struct xml *asked);
 	const struct dav_behind *behind; /* NULL: none */

@@ -5,8 +5,9 @@
 /* ---- GET ---- */
 void dav_get(struct dav_request *r)
 {
+	const struct dav_service *s = r->cfg->service;
 	struct dav_res res, up;
-	struct str bytes;
+	struct str bytes, type;
 	struct buf tag;
 	int err = dav_res_find(&res, r, &r->path);
 
@@ -33,10 +34,19 @@ void dav_get(struct dav_request *r)
 	up = (struct dav_res){ .path = r->path };
 	up.path.n--;
 	err = dav_node_find(&up.node, r->cfg->store, &r->root, up.path.segs, up.path.n);
-	http_header(r->x, "Content-Type",
-		err >= 0 && dav_res_meta(&up, r)->kind == r->cfg->service->kind
-			? r->cfg->service->type
-			: STR("application/octet-stream"));
+	type = STR("application/octet-stream");
+	if (err >= 0 && dav_res_meta(&up, r)->kind == s->kind) {
+		type = s->type;
+		if (s->prefer)
+			http_header(r->x, "Vary", STR("Accept"));
+		if (s->prefer && http_get(r->x, "Accept").p)
+			err = s->prefer(&bytes, &type, &r->a, http_get(r->x, "Accept"));
+		if (err < 0) {
+			dav_fail_err(r, err);
+			return;
+		}
+	}
+	http_header(r->x, "Content-Type", type);
 	http_reply(r->x, 200, bytes);
 }
 

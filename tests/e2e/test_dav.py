@@ -9,7 +9,7 @@ import sys
 import tempfile
 from xml.etree import ElementTree
 
-from harness import Estate, Failed, main
+from harness import Estate, Failed, free_ports, main
 
 BOTH = ("calendar", "contacts")
 EVENT = """BEGIN:VCALENDAR\r
@@ -257,6 +257,20 @@ def one_origin(e):
         raise Failed("DELETE through the front")
 
 
+def moved(e):
+    # Breakage: a front that keeps the address of contacts from when the estate was made.
+    path = os.path.join(e.home, "allod.conf")
+    old, (new,) = e.port("https", "contacts"), free_ports(1)
+    with open(path, encoding="utf-8") as f:
+        conf = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(conf.replace(f"https = 127.0.0.1:{old}\n", f"https = 127.0.0.1:{new}\n"))
+    e.run("restart")
+    if e.port("https", "contacts") != new or \
+            status(e, "calendar", "PROPFIND", "/contacts/alice/", "-H", "Depth: 1") != 207:
+        raise Failed("contacts moved")
+
+
 def browser(e):
     # Breakage: an XML error for a person who opens the address; a name told to who has no password.
     url = base(e, "calendar")
@@ -453,6 +467,6 @@ def one_password(e):
 
 
 if __name__ == "__main__":
-    sys.exit(main([litmus, one_origin, discovery, macos, tokens, replicas, caldav_library, browser, mobileconfig, one_password,
+    sys.exit(main([litmus, one_origin, moved, discovery, macos, tokens, replicas, caldav_library, browser, mobileconfig, one_password,
                    git_clones, survives],
                   targets=("unix", "virt"), services=BOTH, shared=True))

@@ -7,6 +7,7 @@
  */
 #include "os/crypto.h"
 #include "services/dav/dav_impl.h"
+#include "services/dav/merge.h"
 
 #define KEY_BYTES  17
 #define ITEM_KEY   (KEY_BYTES + DAV_NAME_MAX)
@@ -235,7 +236,10 @@ static int derive(void *ctx, struct store_derive *d, struct str ref,
 
 void dav_driver(struct store_driver *out, const struct dav_service *service)
 {
-	*out = (struct store_driver){
-		.name = service->name, .version = 1, .derive = derive, .ctx = (void *)service
-	};
+	*out = (struct store_driver){ .name = service->name,
+		.version = 1,
+		.derive = derive,
+		.ctx = (void *)service,
+		.merge = dav_merge,
+		.merge_version = DAV_MERGE_VERSION };
 }

@@ -8,6 +8,7 @@
 	X(down) \
 	X(restart) \
 	X(run) \
+	X(install) \
 	X(status) \
 	X(logs) \
 	X(user_add) \

@@ -104,6 +104,27 @@ def exit_codes_and_help(e):
     complaint(empty, "there is no estate", e.folder + "/none")
 
 
+# Breakage: a path with a space, a percent sign or a dollar that systemd takes for more than itself; a unit of
+# somebody else's overwritten.
+@stopped
+def install_writes_a_unit(e):
+    env = {**os.environ, "XDG_CONFIG_HOME": e.folder + "/config"}
+    odd = e.folder + "/50% of $HOME"
+    os.rename(e.home, odd)
+    e.home = odd
+    path = e.run("install", env=env).stdout.strip()
+    equal(path, e.folder + "/config/systemd/user/allod.service", "path")
+    with open(path) as f:
+        unit = f.read()
+    command = re.search("^ExecStart=(.*)$", unit, re.M).group(1)
+    check(f'"{e.folder}/50%% of $$HOME" up --foreground' in command, command)
+    e.run("install", env=env)
+    with open(path, "w") as f:
+        f.write("[Service]\nExecStart=/bin/true\n")
+    complaint(e.run("install", env=env, code=1), path)
+    check(e.run("install", "--name", "other", env=env).stdout.endswith("/other.service\n"), "another name")
+
+
 # Breakage: an error in allod.conf that is passed over, or named without its line.
 @stopped
 def conf_errors_name_file_and_line(e):
@@ -467,11 +488,11 @@ def doctor_finds_and_says(e):
     complaint(e.run("up", code=1, env={**os.environ, "ALLOD_IMAGES": empty}), "no image of mail")
 
 
-TESTS = [init_keeps_secrets, git_reads_allod_conf, second_init_is_refused, exit_codes_and_help,
-         conf_errors_name_file_and_line, up_means_that_services_greet, certificate_is_renewed,
-         control_wants_its_token, killed_service_is_back_in_two_seconds, logs_are_kept_and_followed,
-         refused_configuration_is_not_restarted, crashing_image_is_reported, busy_port_is_named,
-         down_is_orderly, restart_takes_up_what_changed, foreground_stops_on_signals,
+TESTS = [init_keeps_secrets, install_writes_a_unit, git_reads_allod_conf, second_init_is_refused,
+         exit_codes_and_help, conf_errors_name_file_and_line, up_means_that_services_greet,
+         certificate_is_renewed, control_wants_its_token, killed_service_is_back_in_two_seconds,
+         logs_are_kept_and_followed, refused_configuration_is_not_restarted, crashing_image_is_reported,
+         busy_port_is_named, down_is_orderly, restart_takes_up_what_changed, foreground_stops_on_signals,
          first_run_says_how_to_connect, killed_supervisor_takes_the_service_along,
          history_is_told_running_or_stopped, export_is_what_git_takes, users_running_and_stopped,
          keeps_and_sweeps, doctor_finds_and_says]

@@ -203,8 +203,8 @@ check: ## build and test everything; the last line is `N passed, M failed`
 	@$(MAKE) $(SYNC) tests
 	@tests/run
 
-soak: ## the long tests: kills, power cuts, ten thousand connections
-	@third_party/setup check
+soak: ## the long tests: kills, power cuts, ten thousand connections, Evolution
+	@third_party/setup soak
 	@$(MAKE) $(SYNC) tests
 	@tests/run soak
 

@@ -167,14 +167,17 @@ static int load_units(struct store *s)
 		if (key.p[0] != 'u')
 			return 0;
 		unit = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-		if (key.n != 5 || value.n != UNIT_VALUE || unit >= s->super.units ||
-			s->units[unit].state != UNIT_FREE)
+		if (key.n != 5 || value.n != UNIT_VALUE || unit >= s->super.units)
 			return err_set(ERR_CORRUPT, "store: index: the table of units is damaged");
+		from = unit_key(room, unit);
+		if (s->units[unit].state == UNIT_INDEX) { /* since it was given back */
+			s->units[unit].changed = true;
+			continue;
+		}
 		s->units[unit] = (struct unit){ .state = UNIT_LOG,
 			.generation = le_get(v, 8),
 			.records = (uint32_t)le_get(v + 8, 4),
 			.dead = (uint32_t)le_get(v + 12, 4) };
-		from = unit_key(room, unit);
 	}
 	return err == ERR_NOENT ? 0 : err;
 }

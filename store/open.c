@@ -153,6 +153,7 @@ void store_stats(struct store_stats *out, struct store *s)
 		os_map_stats(&map);
 	*out = s->stats;
 	out->seq = s->seq;
+	out->index_damaged = kv_damaged(s->kv);
 	out->size_bytes = (uint64_t)s->super.units * s->super.unit_bytes;
 	/* The unit that the log will go on in is empty as well. */
 	out->used_bytes =

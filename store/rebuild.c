@@ -228,6 +228,7 @@ int index_rebuild(struct store *s)
 	os_time start = os_now();
 	int err;
 
+	s->stats.index_rebuilds++;
 	index_units(s);
 	err = find_units(&x);
 	if (err >= 0)

@@ -3,16 +3,15 @@
  * The branchable store: git objects under refs, local records, derived rows; one disk.
  *
  *	err = store_format(disk);                                  once
- *	err = store_open(&s, disk, &driver);                       replays or rebuilds what is
- *derived
+ *	err = store_open(&s, disk, &driver);                       replays or rebuilds what is derived
  *
  *	struct store_edit *e;
  *	err = store_edit_begin(&e, s, STR("refs/heads/alice"), deadline);    takes the writer's turn
- *	err = store_edit_put_bytes(e, STR("INBOX/.mailbox"), text);          change the lazy tree as
- *often as you like err = store_edit_local_put(e, key, value);                           in the same
- *commit group struct store_why why = { STR("alice"), STR("alice@example.org"), STR("imap: create
- *INBOX"), 0 }; err = store_edit_commit(&commit, e, &why);                           0: it is on
- *stable storage (instead: store_edit_abort(e): as if it had never begun)
+ *	err = store_edit_put_bytes(e, STR("INBOX/.mailbox"), text);          as often as you like
+ *	err = store_edit_local_put(e, key, value);                           in the same commit group
+ *	struct store_why why = { STR("alice"), STR("alice@example.org"), STR("imap: create INBOX"), 0 };
+ *	err = store_edit_commit(&commit, e, &why);                           0: it is on stable storage
+ *	(instead: store_edit_abort(e): as if it had never begun)
  *
  *	err = store_ref_get(&commit, s, STR("refs/heads/alice"));
  *	err = store_commit_get(&c, &arena, s, &commit);
@@ -111,6 +110,8 @@ uint64_t store_seq(
 
 struct store_stats {
 	uint64_t seq, groups, edits, flushes; /* since open */
+	uint64_t index_rebuilds;              /* likewise: opening found it lost or damaged */
+	bool index_damaged;                   /* seen since: the next open makes it again */
 	uint64_t used_bytes, size_bytes;
 	uint64_t map_faults, map_evictions;
 };

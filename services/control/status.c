@@ -25,16 +25,18 @@ void control_status(struct control *c, struct http_x *x, struct str rest)
 	(void)rest;
 	gather(&f, c);
 	control_reply(x, 200,
-		json_pack("{s:s%,s:s%,s:f,s:I,s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I}}", "name",
-			c->cfg.name.p, c->cfg.name.n, "version", c->cfg.version.p, c->cfg.version.n,
-			"uptime_sec", (double)f.up / (double)OS_SEC, "fibers",
+		json_pack("{s:s%,s:s%,s:f,s:I,s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:b}}",
+			"name", c->cfg.name.p, c->cfg.name.n, "version", c->cfg.version.p,
+			c->cfg.version.n, "uptime_sec", (double)f.up / (double)OS_SEC, "fibers",
 			(json_int_t)os_fiber_count(), "memory", "total_bytes",
 			(json_int_t)f.memory_total, "free_bytes", (json_int_t)f.memory_free,
 			"connections", "open", (json_int_t)f.net.connections, "accepted",
 			(json_int_t)f.net.accepted, "refused", (json_int_t)f.net.refused, "store",
 			"seq", (json_int_t)f.store.seq, "used_bytes",
 			(json_int_t)f.store.used_bytes, "size_bytes",
-			(json_int_t)f.store.size_bytes));
+			(json_int_t)f.store.size_bytes, "index_rebuilds",
+			(json_int_t)f.store.index_rebuilds, "index_damaged",
+			f.store.index_damaged));
 }
 
 void control_metrics(struct control *c, struct http_x *x, struct str rest)

@@ -214,6 +214,16 @@ static void tear(struct fake_disk *g, const struct fake_write *w, uint64_t *seed
 			memcpy(g->live + w->at + i, w->bytes + i, OS_SECTOR_BYTES);
 }
 
+struct fake_disk *fake_disk_sure(const struct fake_disk *f)
+{
+	struct fake_disk *g = fake_disk_new(f->d.size_bytes);
+
+	copy_used(g->live, f->durable, f->d.size_bytes);
+	copy_used(g->durable, f->durable, f->d.size_bytes);
+	g->eager = true;
+	return g;
+}
+
 struct fake_disk *fake_disk_cut(const struct fake_disk *f, uint64_t *seed)
 {
 	struct fake_disk *g = fake_disk_new(f->d.size_bytes);

@@ -43,6 +43,8 @@ struct fake_disk *fake_disk_broken(uint64_t bytes);
  * torn at any sector.
  */
 struct fake_disk *fake_disk_cut(const struct fake_disk *f, uint64_t *seed);
+/* Nothing but what was flushed. */
+struct fake_disk *fake_disk_sure(const struct fake_disk *f);
 uint64_t fake_random(uint64_t *seed);
 
 #endif

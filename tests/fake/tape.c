@@ -71,23 +71,46 @@ static void settle(struct fake_player *p, size_t upto)
 	}
 }
 
+static void put_sector(struct fake_disk *g, uint64_t at, const uint8_t *bytes)
+{
+	memcpy(g->live + at, bytes, OS_SECTOR_BYTES);
+	memcpy(g->durable + at, bytes, OS_SECTOR_BYTES);
+}
+
 /* Torn: any selection of the sectors, or the first or last of them. */
 static void put(struct fake_disk *g, const struct fake_op *op, enum fake_cut cut, uint64_t *seed)
 {
 	unsigned how = cut == FAKE_TORN ? 1 + fake_random(seed) % 3 : 0;
 	size_t mid = how ? fake_random(seed) % op->n : 0;
+	uint8_t neither[OS_SECTOR_BYTES];
 
 	if (cut == FAKE_KILL && os_disk_write(&g->d, op->at, op->bytes, op->n) < 0)
 		os_panic("fake disk: a write failed");
 	if (cut == FAKE_KILL)
 		return;
 
+	memset(neither, (int)fake_random(seed), sizeof(neither));
 	for (size_t i = 0; i < op->n; i += OS_SECTOR_BYTES) {
 		if ((how == 1 && fake_random(seed) & 1) || (how == 2 && i > mid) ||
 			(how == 3 && i < mid))
 			continue;
-		memcpy(g->live + op->at + i, op->bytes + i, OS_SECTOR_BYTES);
-		memcpy(g->durable + op->at + i, op->bytes + i, OS_SECTOR_BYTES);
+		if (cut == FAKE_GARBLED && fake_random(seed) & 1)
+			put_sector(g, op->at + i, neither);
+		else
+			put_sector(g, op->at + i, op->bytes + i);
+	}
+}
+
+/* Does it get to the disk, the i-th of n? */
+static bool chosen(size_t i, size_t n, enum fake_cut how, uint64_t keep, uint64_t *seed)
+{
+	switch (how) {
+	case FAKE_NONE: return false;
+	case FAKE_ALL:
+	case FAKE_KILL: return true;
+	case FAKE_FIRST_LOST: return i > 0;
+	case FAKE_LAST_ALONE: return i + 1 == n;
+	default: return fake_random(seed) % 4 < keep;
 	}
 }
 
@@ -113,13 +136,14 @@ struct fake_disk *fake_player_cut(
 	for (size_t i = 0; i < point; i++)
 		if (p->tape->ops[i].bytes && !p->tape->ops[i].done)
 			open[n++] = i;
-	for (size_t i = n; i > 1 && (how == FAKE_SOME || how == FAKE_TORN); i--) {
+	bool any_order = how == FAKE_SOME || how == FAKE_TORN || how == FAKE_GARBLED;
+	for (size_t i = n; i > 1 && any_order; i--) {
 		size_t j = fake_random(seed) % i, t = open[i - 1];
 		open[i - 1] = open[j];
 		open[j] = t;
 	}
-	for (size_t i = 0; i < n && how != FAKE_NONE; i++)
-		if (how == FAKE_ALL || how == FAKE_KILL || fake_random(seed) % 4 < keep)
+	for (size_t i = 0; i < n; i++)
+		if (chosen(i, n, how, keep, seed))
 			put(g, &p->tape->ops[open[i]], how, seed);
 	free(open);
 	return g;

@@ -38,10 +38,22 @@ void fake_tape_flush(struct fake_tape *t, size_t sure);
 void fake_tape_free(struct fake_tape *t);
 
 /*
- * Of the writes no flush covers: none, all, any selection in any order, the same torn at sectors. Or
- * only the program was killed: all of them are there to be read, and still not flushed.
+ * Of the writes no flush covers: none, all, any selection in any order, the same torn at sectors, all
+ * but the first, the last alone (what a flush left out lets happen), any selection with sectors among
+ * them that hold neither the old nor the new. Or only the program was killed: all of them are there
+ * to be read, and still not flushed.
  */
-enum fake_cut { FAKE_NONE, FAKE_ALL, FAKE_SOME, FAKE_TORN, FAKE_KILL, FAKE_CUTS };
+enum fake_cut {
+	FAKE_NONE,
+	FAKE_ALL,
+	FAKE_SOME,
+	FAKE_TORN,
+	FAKE_FIRST_LOST,
+	FAKE_LAST_ALONE,
+	FAKE_GARBLED,
+	FAKE_KILL,
+	FAKE_CUTS
+};
 
 struct fake_player {
 	struct fake_tape *tape;

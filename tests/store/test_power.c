@@ -3,10 +3,12 @@
  * Power cuts. A busy life of a store (life.h) is recorded, and cut after every single operation of
  * its disk: of what no flush covers nothing, all, some in any order, or torn pieces are left. The
  * store must open, hold all that was acknowledged, of what was under way all or nothing, be sound,
- * go on from there, and survive another cut while it does so.
+ * go on from there, and survive another cut while it does so. It opens in the time of its tail:
+ * an index that has to be made again is a fault, too, unless the test took it away.
  *
- * `make check` takes a sample of moments with another seed each time; POWER_SEED repeats one, and
- * POWER_ALL=1 (make soak) takes every moment in every way.
+ * `make check` takes a sample of moments with another seed each time, and all those just before a
+ * flush in the ways that tell whether it is needed; POWER_SEED repeats one, and POWER_ALL=1 (make
+ * soak) takes every moment in every way.
  */
 #include "os/log.h"
 #include "store/store_impl.h"
@@ -23,9 +25,11 @@
 #define WRITERS    4
 #define STEPS      40
 #ifdef __SANITIZE_ADDRESS__
-#define SAMPLE 40
+#define SAMPLE      40
+#define FLUSH_EVERY 12
 #else
-#define SAMPLE 250
+#define SAMPLE      250
+#define FLUSH_EVERY 1
 #endif
 
 struct recording {
@@ -157,9 +161,22 @@ static unsigned sound(struct store *s)
 	return err < 0 || v.mismatches;
 }
 
+/* A cut costs no more than the tail, unless the index was taken away. */
+static unsigned made_again(struct store *s, bool may)
+{
+	struct store_stats st;
+
+	store_stats(&st, s);
+	if (may || (!st.index_rebuilds && !st.index_damaged))
+		return 0;
+	fprintf(stderr, "  the index was made again %u times%s\n", (unsigned)st.index_rebuilds,
+		st.index_damaged ? ", and is damaged" : "");
+	return 1;
+}
+
 /* `x` NULL: the last life. */
 static unsigned check_disk(struct recording *r, struct fake_disk *cut, struct life_mark *m,
-	struct second *x, bool again)
+	struct second *x, bool again, bool no_index)
 {
 	struct store *s;
 	unsigned bad = 0;
@@ -184,6 +201,7 @@ static unsigned check_disk(struct recording *r, struct fake_disk *cut, struct li
 	} else {
 		bad += check_again(s, again);
 	}
+	bad += made_again(s, no_index);
 	store_close(s);
 	return bad;
 }
@@ -209,8 +227,9 @@ static unsigned check_point(
 	bool no_index = how != FAKE_KILL && fake_random(&seed) % 4 == 0;
 	if (no_index)
 		lose_index(cut);
+	no_index |= how == FAKE_GARBLED;
 	x.in = fake_random(&seed) % (x.later ? 3 : 12);
-	unsigned bad = check_disk(r, cut, &m, &x, false);
+	unsigned bad = check_disk(r, cut, &m, &x, false, no_index);
 
 	if (!x.cut) {
 		x.cut = fake_disk_cut(cut, &x.seed);
@@ -219,7 +238,7 @@ static unsigned check_point(
 	}
 	if (!bad) {
 		/* What was shown once must stay. */
-		bad = check_disk(r, x.cut, x.was_open ? &m : &before, NULL, x.was_acked);
+		bad = check_disk(r, x.cut, x.was_open ? &m : &before, NULL, x.was_acked, no_index);
 		if (bad)
 			fprintf(stderr, "  after a second cut\n");
 	}
@@ -232,6 +251,41 @@ static unsigned check_point(
 			bad, (unsigned long long)r->seed, point, r->tape.n, how,
 			no_index ? ", without index" : "");
 	return bad;
+}
+
+/*
+ * Just before a flush, in a way that makes it count; less is looked at, so that there may be many of
+ * them. After a kill what is shown was flushed: it stays when the power fails as well.
+ */
+static unsigned check_flush(
+	struct recording *r, struct fake_player *p, size_t point, enum fake_cut how, uint64_t seed)
+{
+	struct life_mark m = r->marks[point];
+	struct fake_disk *cut = fake_player_cut(p, point, how, &seed), *sure = NULL;
+	struct store *s;
+	unsigned bad = 0;
+	int err = 0;
+
+	for (int turn = 0; turn < 1 + (how == FAKE_KILL) && err >= 0; turn++) {
+		err = store_open(&s, turn ? &sure->d : &cut->d, &life_driver);
+		if (err < 0)
+			break;
+		bad += life_check(r->life, s, &m, LIFE_WHOLE, NULL);
+		bad += made_again(s, how == FAKE_GARBLED);
+		if (how == FAKE_KILL && !turn)
+			sure = fake_disk_sure(cut);
+		store_close(s);
+	}
+	if (err < 0 || bad)
+		fprintf(stderr,
+			"power: before the flush at %zu of %zu, way %d, POWER_SEED=%llu: %u "
+			"problems, %s\n",
+			point, r->tape.n, how, (unsigned long long)r->seed, bad,
+			err < 0 ? err_text(err) : "it opens");
+	if (sure)
+		os_disk_close(&sure->d);
+	os_disk_close(&cut->d);
+	return bad + (err < 0);
 }
 
 /* A disk whose format was cut short is no store, or an empty one. */
@@ -256,17 +310,18 @@ static unsigned check_format(struct fake_player *p, size_t point, enum fake_cut 
 }
 
 static unsigned check_at(
-	struct recording *r, struct fake_player *p, size_t point, enum fake_cut how)
+	struct recording *r, struct fake_player *p, size_t point, enum fake_cut how, bool flush)
 {
 	uint64_t seed = r->seed * 31 + point * 4 + how;
 
-	return point < r->formatted ? check_format(p, point, how, seed)
-				    : check_point(r, p, point, how, seed);
+	if (point < r->formatted)
+		return check_format(p, point, how, seed);
+	return flush ? check_flush(r, p, point, how, seed) : check_point(r, p, point, how, seed);
 }
 
 /* The check may crash, or the disk's damage make LMDB panic: in a process of its own. */
 static unsigned check_in_child(
-	struct recording *r, struct fake_player *p, size_t point, enum fake_cut how)
+	struct recording *r, struct fake_player *p, size_t point, enum fake_cut how, bool flush)
 {
 	int status = 0;
 	pid_t pid;
@@ -277,34 +332,77 @@ static unsigned check_in_child(
 		int null = open("/dev/null", O_WRONLY);
 		dup2(null, 1);
 		dup2(null, 2);
-		_exit(check_at(r, p, point, how) ? 1 : 0);
+		_exit(check_at(r, p, point, how, flush) ? 1 : 0);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	return status != 0;
 }
 
+struct visit {
+	struct recording *r;
+	struct fake_player p;
+	size_t sample; /* 0: everything */
+	uint64_t seed;
+	size_t count, flushes; /* cuts so far */
+};
+
+static unsigned visit(struct visit *v, size_t n, enum fake_cut how, bool flush)
+{
+	if (flush)
+		v->flushes++;
+	else
+		v->count++;
+	return v->r->lies ? check_in_child(v->r, &v->p, n, how, flush)
+			  : check_at(v->r, &v->p, n, how, flush);
+}
+
+static unsigned visit_flush(struct visit *v, size_t n)
+{
+	static const enum fake_cut ways[] = { FAKE_FIRST_LOST, FAKE_LAST_ALONE, FAKE_GARBLED,
+		FAKE_KILL };
+	unsigned bad = 0;
+
+	if (n < v->r->formatted || n == v->r->tape.n || v->r->tape.ops[n].bytes ||
+		fake_random(&v->seed) % FLUSH_EVERY)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(ways) && !bad; i++)
+		bad += visit(v, n, ways[i], true);
+	return bad;
+}
+
+static unsigned visit_point(struct visit *v, size_t n)
+{
+	struct recording *r = v->r;
+	bool all = !v->sample || n == r->formatted;
+	size_t every = v->sample ? r->tape.n / v->sample + 1 : 1;
+	unsigned one = fake_random(&v->seed) % FAKE_CUTS, bad = 0;
+
+	if (n > r->formatted && n < r->tape.n && fake_random(&v->seed) % every)
+		return 0;
+	for (unsigned how = 0; how < FAKE_CUTS && !bad; how++)
+		if (all || how == one)
+			bad += visit(v, n, how, false);
+	return bad;
+}
+
 /* The first moment of trouble ends it. */
 static unsigned check_all(struct recording *r, size_t sample)
 {
-	struct fake_player p;
-	uint64_t seed = r->seed;
-	size_t count = 0, every = sample ? r->tape.n / sample + 1 : 1;
+	struct visit v = { .r = r, .sample = sample, .seed = r->seed };
 	unsigned bad = 0;
 
-	fake_player_init(&p, &r->tape, DISK_BYTES);
+	fake_player_init(&v.p, &r->tape, DISK_BYTES);
 	for (size_t n = 0; n <= r->tape.n && !bad; n++) {
-		if (sample && n > r->formatted && n < r->tape.n && fake_random(&seed) % every)
-			continue;
-		for (unsigned how = 0; how < FAKE_CUTS && !bad; how++) {
-			if (sample && n != r->formatted && how != seed % FAKE_CUTS)
-				continue;
-			bad += r->lies ? check_in_child(r, &p, n, how) : check_at(r, &p, n, how);
-			count++;
-		}
+		if (sample && !r->lies)
+			bad += visit_flush(&v, n);
+		if (!bad)
+			bad += visit_point(&v, n);
 	}
-	fake_player_free(&p);
-	fprintf(stderr, "power: seed %llu, %zu operations, %zu cuts, %u extents, %llu kB swept\n",
-		(unsigned long long)r->seed, r->tape.n, count, r->extents,
+	fake_player_free(&v.p);
+	fprintf(stderr,
+		"power: seed %llu, %zu operations, %zu cuts, %zu at flushes, %u extents, %llu kB "
+		"swept\n",
+		(unsigned long long)r->seed, r->tape.n, v.count, v.flushes, r->extents,
 		(unsigned long long)life_freed(r->life) / 1024);
 	return bad;
 }

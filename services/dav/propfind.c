@@ -53,6 +53,7 @@ void dav_propfind(struct dav_request *r)
 	struct dav_res res;
 	struct xml *root;
 	int depth = dav_depth(r, -1), err = 0;
+	bool noroot;
 
 	if (depth == -2 || dav_body_xml(&root, r) < 0)
 		return;
@@ -70,8 +71,12 @@ void dav_propfind(struct dav_request *r)
 		return;
 	}
 	dav_asked_read(&l.asked, r, root);
+	noroot = depth == 1 && dav_prefers(r, "depth-noroot");
+	if (noroot) /* RFC 8144, 3 */
+		http_header(r->x, "Preference-Applied", STR("depth-noroot"));
 	dav_multi_begin(&l.m, r);
-	err = one(&l, &res);
+	if (!noroot)
+		err = one(&l, &res);
 	if (err >= 0 && depth == 1 && r->path.place != DAV_RESOURCE)
 		places_below(&l, r);
 	else if (err >= 0 && depth == 1 && res.node.collection)

@@ -109,6 +109,17 @@ static void expand(struct ask *q, size_t from)
 	buf_add(q->b, value);
 }
 
+/* Has allprop told it already? */
+static bool in_all(struct ask *q)
+{
+	const struct prop *p = dav_prop_find(q->x);
+	size_t mark = q->b->n;
+	bool dead = !p && write_dead(q) >= 0;
+
+	q->b->n = mark;
+	return dead || (p && dav_prop_fits(p, q) && !(p->on & NOT_IN_ALL));
+}
+
 static void some(struct ask *q, const struct dav_asked *asked)
 {
 	struct buf missing;
@@ -117,6 +128,8 @@ static void some(struct ask *q, const struct dav_asked *asked)
 	buf_init(&missing, NULL);
 	propstat_begin(q->b);
 	for (q->x = xml_first(asked->prop); q->x; q->x = xml_next(q->x)) {
+		if (asked->kind == DAV_ASK_ALL && in_all(q))
+			continue;
 		size_t from = q->b->n;
 		if (write_asked(q) >= 0) {
 			if (asked->expand && q->x->children)
@@ -128,7 +141,7 @@ static void some(struct ask *q, const struct dav_asked *asked)
 		if (name.p)
 			xml_empty(&missing, q->x->ns, name.p);
 	}
-	if (missing.n && !asked->minimal && !found)
+	if (!found && ((missing.n && !asked->minimal) || asked->kind == DAV_ASK_ALL))
 		q->b->n = mark;
 	else
 		propstat_end(q->b, "200 OK");
@@ -176,10 +189,10 @@ static void response(
 	xml_open(b, XML_DAV, "href");
 	dav_href(b, &res->path, res->node.collection);
 	xml_close(b, XML_DAV, "href");
-	if (asked->kind == DAV_ASK_SOME)
-		some(&q, asked);
-	else
+	if (asked->kind != DAV_ASK_SOME)
 		all(&q, asked->kind == DAV_ASK_NAMES);
+	if (asked->prop)
+		some(&q, asked);
 	xml_close(b, XML_DAV, "response");
 }
 

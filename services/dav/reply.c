@@ -95,7 +95,7 @@ void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collec
 
 void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct xml *root)
 {
-	struct str prefer = http_get(r->x, "Prefer");
+	bool minimal = dav_prefers(r, "return=minimal") || dav_prefers(r, "return-minimal");
 
 	*out = (struct dav_asked){ .kind = DAV_ASK_ALL };
 	out->prop = xml_child(root, XML_DAV, "prop");
@@ -103,10 +103,29 @@ void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct x
 		out->kind = DAV_ASK_SOME;
 	else if (xml_child(root, XML_DAV, "propname"))
 		out->kind = DAV_ASK_NAMES;
-	if (prefer.p &&
-		(str_find(prefer, STR("return=minimal")) >= 0 ||
-			str_find(prefer, STR("return-minimal")) >= 0))
-		out->minimal = out->kind == DAV_ASK_SOME;
+	else
+		out->prop = xml_child(root, XML_DAV, "include");
+	if (out->kind != DAV_ASK_SOME)
+		return;
+	/* What Apple's clients say for the same. */
+	out->minimal = minimal || str_ieq(http_get(r->x, "Brief"), STR("t"));
+	if (minimal)
+		http_header(r->x, "Preference-Applied", STR("return=minimal"));
+}
+
+bool dav_prefers(const struct dav_request *r, const char *what)
+{
+	for (size_t i = 0; i < r->x->field_count; i++) {
+		struct str one, rest = r->x->fields[i].value;
+
+		while (str_ieq(r->x->fields[i].name, STR("Prefer")) && rest.n) {
+			str_cut(&one, &rest, rest, ',');
+			str_cut(&one, &(struct str){ 0 }, one, ';');
+			if (str_ieq(str_trim(one), str_of(what)))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* ---- resources ---- */

@@ -81,10 +81,13 @@ void dav_multi_begin(struct dav_multi *m, struct dav_request *r);
 enum dav_ask { DAV_ASK_SOME, DAV_ASK_ALL, DAV_ASK_NAMES };
 struct dav_asked {
 	enum dav_ask kind;
-	const struct xml *prop; /* the prop element, for SOME */
-	bool minimal;           /* Prefer: return=minimal (RFC 8144): no 404s */
-	bool expand;            /* what stands in one of them is asked of the resources it names */
+	/* SOME: the prop element. ALL: NULL, or what that leaves out and is wanted (RFC 4918, 14.8). */
+	const struct xml *prop;
+	bool minimal; /* Prefer: return=minimal (RFC 8144), or Brief: t: no 404s */
+	bool expand;  /* what stands in one of them is asked of the resources it names */
 };
+/* Does a Prefer header (RFC 7240) name it? */
+bool dav_prefers(const struct dav_request *r, const char *what);
 void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct xml *root);
 void dav_multi_props(struct dav_multi *m, struct dav_res *res, const struct dav_asked *asked);
 void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collection, int status);

@@ -138,7 +138,8 @@ static void handle(struct http_x *x, void *ctx)
 	}
 	arena_init(&r.a, REQUEST_BYTES);
 	arena_init(&r.item, ITEM_BYTES);
-	err = dav_path_parse(&r.path, &r.a, x->target);
+	/* OPTIONS * is about the server as a whole. */
+	err = dav_path_parse(&r.path, &r.a, str_eq(x->target, STR("*")) ? STR("/") : x->target);
 	if (err < 0) {
 		http_reply_text(x, err == ERR_LIMIT ? 414 : 400, err_text(err));
 	} else if (!well_known(&r) && !dav_welcome(&r) &&

@@ -307,3 +307,46 @@ Test(principal, pages)
 {
 	rig_run(&service, pages);
 }
+
+/* ---- what is asked, and how much of it is told ---- */
+static void asks(struct rig *r)
+{
+	want(r, 207,
+		ask(r, "PROPFIND", CAL, "Depth: 0\r\n", "<propfind" NS "><allprop/></propfind>"));
+	cr_expect(says(r, "displayname") && !says(r, "supported-report-set"));
+	want(r, 207,
+		ask(r, "PROPFIND", CAL, "Depth: 0\r\n",
+			"<propfind" NS "><allprop/><include><owner/><displayname/><nope/></include>"
+			"</propfind>"));
+	cr_expect_eq(times(r, "<D:displayname>"), 1);
+	cr_expect(says(r, "<D:owner><D:href>") &&
+		says(r, "<D:nope/></D:prop><D:status>HTTP/1.1 404"));
+	want(r, 207,
+		ask(r, "PROPFIND", CAL, "Depth: 0\r\n",
+			"<propfind" NS "><allprop/><include><displayname/></include></propfind>"));
+	cr_expect_eq(times(r, "<D:propstat>"), 1);
+	static const char *const briefly[] = { "Prefer: return=minimal\r\n",
+		"Prefer: wait=5, return=minimal; x=y\r\n",
+		"Prefer: wait=5\r\nPrefer: return-minimal\r\n", "Brief: t\r\n" };
+	for (size_t i = 0; i < ARRAY_LEN(briefly); i++) {
+		want(r, 207,
+			ask(r, "PROPFIND", CAL, arena_fmt(&r->a, "Depth: 0\r\n%s", briefly[i]).p,
+				PROPFIND("<displayname/><nope/>")));
+		cr_expect(!says(r, "nope") && says(r, "displayname"), "%s", briefly[i]);
+		cr_expect_eq(header(r, "Preference-Applied").n > 0, i < 3);
+	}
+	want(r, 207,
+		ask(r, "PROPFIND", CAL, "Depth: 0\r\nPrefer: return=minimally\r\n",
+			PROPFIND("<nope/>")));
+	cr_expect(says(r, "<D:nope/>"));
+	want(r, 207,
+		ask(r, "PROPFIND", HOME, "Depth: 1\r\nPrefer: depth-noroot\r\n",
+			PROPFIND("<owner/>")));
+	cr_expect_eq(times(r, "<D:response>"), 1);
+	cr_expect(says(r, "<D:href>" CAL "</D:href>"));
+	want(r, 200, ask(r, "OPTIONS", "*", NULL, NULL));
+}
+Test(principal, asks)
+{
+	rig_run(&service, asks);
+}

@@ -77,7 +77,9 @@ static void refuse_store(struct smtp *s, int err)
 static bool refused(struct smtp *s)
 {
 	if (s->data.fault == SMTP_DATA_BARE)
-		smtp_reply(s, "554 5.6.0 the text has a CR or LF on its own, lines end with CR LF (curl: --crlf)");
+		smtp_reply(s,
+			"554 5.6.0 the text has a CR or LF on its own, lines end with CR LF (curl: "
+			"--crlf)");
 	else if (s->data.fault == SMTP_DATA_NUL)
 		smtp_reply(s, "554 5.6.0 the text has a NUL byte");
 	else if (s->data.received > SMTP_HOPS_MAX)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/calendar/calendar.h"
 #include "services/calendar/query.h"
+#include "services/dav/front.h"
 
 static const struct dav_default defaults[] = {
 	{ "calendar", "Calendar",
@@ -209,6 +210,8 @@ static const struct dav_behind contacts = {
 	.classes = "addressbook",
 	.home = { "contacts", 8 },
 	.home_ns = { "urn:ietf:params:xml:ns:carddav", 30 },
+	.open = dav_front_open,
+	.forward = http_forward,
 };
 
 const struct dav_service calendar_service = {

@@ -5,7 +5,6 @@
 #include "os/main.h"
 #include "os/platform.h"
 #include "services/control/control.h"
-#include "services/dav/front.h"
 #include "services/dav/options.h"
 #include "services/dav/words.h"
 #include "store/keep.h"
@@ -99,7 +98,7 @@ static int open_all(void)
 		(err = id_open(&c->registry, c->store)) < 0 || (err = id_guard_open(&c->guard)) < 0)
 		return err;
 	err = dav_open(c);
-	return err < 0 ? err : dav_front_open(c);
+	return err < 0 || !c->service->behind ? err : c->service->behind->open(c);
 }
 
 static int start_all(const char *version)

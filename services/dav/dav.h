@@ -56,11 +56,15 @@ struct dav_default { /* a collection every account has */
 	const char *folder, *name;
 	struct dav_meta meta;
 };
-struct dav_behind {                    /* a service that may stand behind this one's address */
+struct dav_config;
+struct dav_behind { /* a service that may stand behind this one's address: services/dav/front.h */
 	const char *name, *well_known; /* contacts, carddav */
 	const char *classes;
 	struct str home;
 	struct str home_ns; /* of its property that names the home set */
+	/* dav_front_open, http_forward: pointers, so that who has nobody behind links no TLS client. */
+	int (*open)(struct dav_config *cfg);
+	void (*forward)(struct http_x *x, struct http_upstream *u);
 };
 struct dav_service {
 	const char *name;       /* calendar */

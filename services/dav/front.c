@@ -30,18 +30,10 @@ int dav_front_open(struct dav_config *cfg)
 	struct arena a;
 	int err;
 
-	if (!cfg->service->behind || !os_arg("behind").p)
+	if (!os_arg("behind").p)
 		return 0;
 	arena_init(&a, CA_MAX);
 	err = open_upstream(cfg, &a);
 	arena_free(&a);
 	return err;
-}
-
-bool dav_front_takes(const struct dav_request *r)
-{
-	const struct dav_behind *b = dav_behind(r->cfg);
-
-	return b && (r->path.place == DAV_HOMES || r->path.place == DAV_RESOURCE) &&
-		str_eq(r->path.home, b->home);
 }

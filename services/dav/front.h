@@ -10,12 +10,12 @@
  *
  *	c->upstream, from the boot arguments behind=<ip>:<port> and behind.ca=<its authority, PEM in base64>
  *	err = dav_front_open(cfg);               at start; none named: cfg->upstream stays NULL
- *	if (dav_front_takes(r)) http_forward(r->x, r->cfg->upstream);
+ *	b = dav_behind(cfg); if (b && ...) b->forward(x, cfg->upstream);
  */
 #ifndef SERVICES_DAV_FRONT_H
 #define SERVICES_DAV_FRONT_H
 
-#include "services/dav/request.h"
+#include "services/dav/dav.h"
 
 /* ERR_BAD: the boot arguments make no sense. The registry has to be open. */
 MUST_CHECK int dav_front_open(struct dav_config *cfg);
@@ -24,6 +24,5 @@ static inline const struct dav_behind *dav_behind(const struct dav_config *cfg)
 {
 	return cfg->upstream ? cfg->service->behind : NULL;
 }
-bool dav_front_takes(const struct dav_request *r);
 
 #endif

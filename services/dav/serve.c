@@ -123,6 +123,15 @@ static bool well_known(struct dav_request *r)
 	return true;
 }
 
+/* Is it for the service behind? */
+static bool is_behind(const struct dav_request *r)
+{
+	const struct dav_behind *b = dav_behind(r->cfg);
+
+	return b && (r->path.place == DAV_HOMES || r->path.place == DAV_RESOURCE) &&
+		str_eq(r->path.home, b->home);
+}
+
 static void handle(struct http_x *x, void *ctx)
 {
 	struct dav_request r = { .x = x, .cfg = ctx };
@@ -146,8 +155,8 @@ static void handle(struct http_x *x, void *ctx)
 		id_basic(&who, r.cfg->registry, r.cfg->guard, x, r.cfg->service->name) == 0) {
 		r.user = str_of(who.user);
 		r.ref = arena_fmt(&r.a, "refs/heads/%s", who.user);
-		if (dav_front_takes(&r))
-			http_forward(x, r.cfg->upstream);
+		if (is_behind(&r))
+			r.cfg->service->behind->forward(x, r.cfg->upstream);
 		else if (admit(&r) == 0)
 			dispatch(&r);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* GET, HEAD, PUT, DELETE (RFC 4918, 9.4 to 9.7; RFC 4791, 5.3.2; RFC 6352, 6.3.2). */
 #include "services/dav/dav_impl.h"
+#include "services/dav/rejected.h"
 
 /* ---- GET ---- */
 void dav_get(struct dav_request *r)
@@ -205,6 +206,7 @@ void dav_put(struct dav_request *r)
 	is_new = err == ERR_NOENT;
 	if ((err >= 0 || is_new) && !dav_conditions(r, is_new ? NULL : &there.oid)) {
 		store_edit_abort(e);
+		dav_rejected(r, bytes);
 		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
 		return;
 	}
@@ -219,6 +221,7 @@ void dav_put(struct dav_request *r)
 	}
 	if (dav_edit_commit(e, r, is_new ? "put new" : "put") < 0)
 		return;
+	dav_settled(r, bytes);
 	/* The bytes are kept as they came, so the tag holds for what the client has. */
 	buf_init(&tag, &r->a);
 	dav_etag(&tag, &there.oid);

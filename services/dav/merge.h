@@ -17,6 +17,7 @@
 #ifndef SERVICES_DAV_MERGE_H
 #define SERVICES_DAV_MERGE_H
 
+#include "os/crypto.h"
 #include "services/dav/dav.h"
 
 struct dav_merged {
@@ -32,8 +33,15 @@ struct dav_merged {
  */
 MUST_CHECK int dav_item_merge(struct dav_merged *out, struct arena *a, const struct str *base,
 	struct str x, struct str y, struct str who);
-/* Do they say the same, apart from when and by which program they were written? */
-bool dav_item_same(struct str x, struct str y);
+/* The same, but where the two clash the values of `stands` stay, whichever of them is the later one. */
+MUST_CHECK int dav_item_merge_into(struct dav_merged *out, struct arena *a, const struct str *base,
+	struct str stands, struct str other, struct str who);
+/* The copy alone, of an item that could not be merged at all: fills its fields of *out. */
+MUST_CHECK int dav_item_copy(
+	struct dav_merged *out, struct arena *a, struct str bytes, struct str who);
+/* What it says, apart from when and by which program it was written. */
+void dav_item_digest(uint8_t out[static OS_SHA256_BYTES], struct str bytes);
+bool dav_item_same(struct str x, struct str y); /* of one digest? */
 
 /* .collection or dead properties, line by line. */
 MUST_CHECK int dav_meta_merge(

@@ -9,8 +9,9 @@
 struct copy {
 	struct buf b;
 	struct arena *a;
-	struct str uid, title; /* the new UID; what follows the title */
-	bool alone;            /* one occurrence of a series */
+	struct str uid, title;           /* the new UID; what follows the title */
+	const struct content_line *like; /* for line ends */
+	bool alone;                      /* one occurrence of a series */
 };
 
 int merge_part_key(struct str *out, struct arena *a, const struct content *c)
@@ -122,7 +123,7 @@ static void add_line(struct copy *k, struct str head, struct str value)
 	buf_add(&line, value);
 	if (line.err < 0)
 		k->b.err = line.err;
-	content_fold(&k->b, buf_str(&line));
+	merge_fold(&k->b, k->a, buf_str(&line), k->like);
 }
 
 /* The title with what marks it behind it; a vCard 2.1 title in several lines stays as it is. */
@@ -242,6 +243,7 @@ int merge_copy(struct dav_merged *out, struct arena *a, const struct content *lo
 	struct content *again;
 	int err = 0;
 
+	k.like = loser ? loser->begin : NULL;
 	k.uid = make_uid(a, bytes, !loser ? STR("as it came") : k.alone ? part : STR(""));
 	buf_init(&k.b, a);
 	while (c && !card && c->parts && c == loser)

@@ -116,14 +116,14 @@ static int keep(struct dav_merged *out, struct arena *a, struct str bytes)
 }
 
 static int join(struct dav_merged *out, struct arena *a, struct arena *inner,
-	const struct item it[SIDES], const struct str meaning[SIDES], struct str who)
+	const struct item it[SIDES], const struct str meaning[SIDES], int stands, struct str who)
 {
 	struct merge m = { .a = inner };
 	struct str result;
 	struct buf text;
 	int loser = Y, err = run(&text, &m, it, X);
 
-	if (err >= 0 && m.clash_count > 0 && m.clash_cmp < 0) {
+	if (err >= 0 && m.clash_count > 0 && (stands ? stands == Y : m.clash_cmp < 0)) {
 		loser = X;
 		err = run(&text, &m, it, Y);
 	}
@@ -140,7 +140,7 @@ static int join(struct dav_merged *out, struct arena *a, struct arena *inner,
 }
 
 static int by_property(struct dav_merged *out, struct arena *a, struct arena *inner,
-	const struct str *base, const struct str side[SIDES], struct str who)
+	const struct str *base, const struct str side[SIDES], int stands, struct str who)
 {
 	struct item it[SIDES] = { 0 };
 	struct str meaning[SIDES] = { 0 };
@@ -165,7 +165,7 @@ static int by_property(struct dav_merged *out, struct arena *a, struct arena *in
 		return keep(out, a, str_eq(meaning[BASE], meaning[X]) ? side[Y] : side[X]);
 	if (str_eq(meaning[X], meaning[Y]))
 		return keep(out, a, side[X]);
-	return join(out, a, inner, it, meaning, who);
+	return join(out, a, inner, it, meaning, stands, who);
 }
 
 /* ---- as a whole ---- */
@@ -177,12 +177,14 @@ static int rank_cmp(const struct item *x, const struct item *y)
 }
 
 static int as_wholes(struct dav_merged *out, struct arena *a, struct arena *inner,
-	const struct str side[SIDES], struct str who)
+	const struct str side[SIDES], int stands, struct str who)
 {
 	struct item it[SIDES];
 	bool x = item_read(&it[X], inner, side[X]) >= 0, y = item_read(&it[Y], inner, side[Y]) >= 0;
 	int cmp = x != y ? x - y : x ? rank_cmp(&it[X], &it[Y]) : 0;
-	int loser = cmp > 0 ? Y : X; /* of equals the one with the greater bytes stands */
+	int loser = stands ? (stands == X ? Y : X)
+		: cmp > 0  ? Y
+			   : X; /* of equals the one with the greater bytes stands */
 	bool one = x && y && str_eq(it[X].uid, it[Y].uid);
 	int err = keep(out, a, side[loser == X ? Y : X]);
 
@@ -192,11 +194,13 @@ static int as_wholes(struct dav_merged *out, struct arena *a, struct arena *inne
 	return err;
 }
 
-int dav_item_merge(struct dav_merged *out, struct arena *a, const struct str *base, struct str x,
-	struct str y, struct str who)
+/* `first`: where they clash, x stays. */
+static int merge_two(struct dav_merged *out, struct arena *a, const struct str *base, struct str x,
+	struct str y, bool first, struct str who)
 {
 	bool swap = str_cmp(x, y) > 0;
 	struct str side[SIDES] = { STR_NONE, swap ? y : x, swap ? x : y };
+	int stands = !first ? 0 : swap ? Y : X;
 	struct arena inner;
 	int err;
 
@@ -206,29 +210,56 @@ int dav_item_merge(struct dav_merged *out, struct arena *a, const struct str *ba
 	if (base && str_eq(*base, x))
 		return keep(out, a, y);
 	arena_init(&inner, MERGE_BYTES);
-	err = by_property(out, a, &inner, base, side, who);
+	err = by_property(out, a, &inner, base, side, stands, who);
 	if (err < 0) {
 		*out = (struct dav_merged){ .clashes = STR("") };
 		arena_free(&inner);
-		err = as_wholes(out, a, &inner, side, who);
+		err = as_wholes(out, a, &inner, side, stands, who);
 	}
 	arena_free(&inner);
 	return err;
 }
 
-bool dav_item_same(struct str x, struct str y)
+int dav_item_merge(struct dav_merged *out, struct arena *a, const struct str *base, struct str x,
+	struct str y, struct str who)
 {
-	struct str side[2] = { x, y }, meaning[2] = { 0 };
+	return merge_two(out, a, base, x, y, false, who);
+}
+
+int dav_item_merge_into(struct dav_merged *out, struct arena *a, const struct str *base,
+	struct str stands, struct str other, struct str who)
+{
+	return merge_two(out, a, base, stands, other, true, who);
+}
+
+int dav_item_copy(struct dav_merged *out, struct arena *a, struct str bytes, struct str who)
+{
+	struct item it;
+	bool known = item_read(&it, a, bytes) >= 0;
+
+	return merge_copy(out, a, known ? it.main : NULL, bytes, STR_NONE, who);
+}
+
+void dav_item_digest(uint8_t out[static OS_SHA256_BYTES], struct str bytes)
+{
 	struct arena inner;
-	bool same = str_eq(x, y), known = true;
+	struct str meaning;
+	struct item it;
 
 	arena_init(&inner, MERGE_BYTES);
-	for (int i = 0; i < 2 && !same && known; i++) {
-		struct item it;
-		known = item_read(&it, &inner, side[i]) >= 0 &&
-			merge_meaning(&meaning[i], &inner, it.root, true) >= 0;
-	}
-	same = same || (known && str_eq(meaning[0], meaning[1]));
+	if (item_read(&it, &inner, bytes) >= 0 &&
+		merge_meaning(&meaning, &inner, it.root, true) >= 0)
+		os_sha256(out, meaning);
+	else
+		os_sha256(out, bytes);
 	arena_free(&inner);
-	return same;
+}
+
+bool dav_item_same(struct str x, struct str y)
+{
+	uint8_t digest[2][OS_SHA256_BYTES];
+
+	dav_item_digest(digest[0], x);
+	dav_item_digest(digest[1], y);
+	return memcmp(digest[0], digest[1], OS_SHA256_BYTES) == 0;
 }

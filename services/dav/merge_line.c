@@ -27,6 +27,23 @@ struct str merge_head(struct arena *a, const struct content_line *l)
 	return !s.p || s.n < l->value.n ? STR_NONE : str_sub(s, 0, s.n - l->value.n);
 }
 
+void merge_fold(struct buf *b, struct arena *a, struct str line, const struct content_line *like)
+{
+	struct buf text;
+
+	if (!str_ends(like->raw, STR("\n")) || str_ends(like->raw, STR("\r\n"))) {
+		content_fold(b, line);
+		return;
+	}
+	buf_init(&text, a);
+	content_fold(&text, line);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] != '\r')
+			buf_addc(b, text.p[i]);
+	if (text.err < 0)
+		b->err = text.err;
+}
+
 /* ---- text ---- */
 #define TEXT_LINES_MAX 2000
 #define TEXT_CELLS_MAX (1u << 20)

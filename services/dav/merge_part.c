@@ -125,7 +125,7 @@ static int choose_all(struct output *o, struct merge *m, struct merge_level *l)
 			.unit = pick.unit };
 		if (!pick.unit) {
 			buf_init(&b, m->a);
-			content_fold(&b, pick.line);
+			merge_fold(&b, m->a, pick.line, l->c[X]->begin);
 			o->v[o->n].text = buf_str(&b);
 			err = b.err;
 		}
@@ -176,7 +176,7 @@ static int add_list(struct buf *b, struct merge *m, struct output *o, size_t fro
 	if (whole && n == u->elements)
 		add_raw(b, u->line->raw);
 	else
-		content_fold(b, buf_str(&line));
+		merge_fold(b, m->a, buf_str(&line), u->line);
 	return line.err;
 }
 

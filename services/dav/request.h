@@ -20,7 +20,7 @@ struct dav_request {
 	struct arena a;
 	struct arena item; /* what belongs to the resource at hand; dav_res_done empties it */
 	struct dav_path path;
-	struct str user; /* who asks */
+	struct str user, client; /* who asks, by whose app password */
 	struct str ref;
 	struct str uid;   /* of the item to be written, once it was checked */
 	const void *zone; /* for the service's data: in which floating times are meant; NULL: UTC */

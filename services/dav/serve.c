@@ -154,6 +154,7 @@ static void handle(struct http_x *x, void *ctx)
 	} else if (!well_known(&r) && !dav_welcome(&r) &&
 		id_basic(&who, r.cfg->registry, r.cfg->guard, x, r.cfg->service->name) == 0) {
 		r.user = str_of(who.user);
+		r.client = str_of(who.client);
 		r.ref = arena_fmt(&r.a, "refs/heads/%s", who.user);
 		if (is_behind(&r))
 			r.cfg->service->behind->forward(x, r.cfg->upstream);

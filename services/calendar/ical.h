@@ -37,7 +37,8 @@ struct ical {
 	uint32_t zone_rules;          /* of VTIMEZONEs, followed so far */
 };
 MUST_CHECK int ical_parse(struct ical **out, struct arena *a, struct str bytes);
-/* By IANA name, else by the object's own VTIMEZONE; NULL: neither (then its times are floating). */
+/* By IANA name, else by the object's own VTIMEZONE, else by the name Windows has for it; NULL: none of these
+ * (then its times are floating). */
 const struct ical_zone *ical_zone_of(struct ical *o, struct str tzid);
 /* The zone that a calendar's timezone property (a VCALENDAR with one VTIMEZONE) describes; NULL. */
 const struct ical_zone *ical_zone_read(struct arena *a, struct str vcalendar);
@@ -60,10 +61,10 @@ struct ical_window {
 };
 struct ical_occurrence {
 	const struct content *part; /* the master, or the override that stands for it */
-	int64_t start, end;         /* UTC; equal: an instant */
-	struct ical_time id;        /* RECURRENCE-ID of it; where it would have started */
-	enum ical_kind kind;        /* of its start */
-	bool recurs;                /* of a set of several */
+	int64_t start, end;  /* UTC; equal: an instant; of a part without DTSTART its DUE, or 0 */
+	struct ical_time id; /* RECURRENCE-ID of it; where it would have started */
+	enum ical_kind kind; /* of its start */
+	bool recurs;         /* of a set of several */
 };
 typedef int ical_occurrence_fn(void *ctx, const struct ical_occurrence *x); /* < 0 stops */
 /*

@@ -272,6 +272,21 @@ static int rdates(struct run *r)
 	return err;
 }
 
+/* Which occurrence is meant, by an EXDATE or RECURRENCE-ID: a date is what is on that day, and of whole days the
+ * date alone counts, as clients mean it. */
+static int64_t which_utc(const struct run *r, struct ical_time t)
+{
+	const struct ical_time *start = &r->span.start;
+	int64_t clock = ((t.wall % 86400) + 86400) % 86400;
+
+	if (r->master && t.kind == ICAL_DATE && start->kind != ICAL_DATE)
+		t = (struct ical_time){ start->kind,
+			t.wall + ((start->wall % 86400) + 86400) % 86400, start->zone };
+	else if (r->master && t.kind != ICAL_DATE && start->kind == ICAL_DATE)
+		t = (struct ical_time){ .kind = ICAL_DATE, .wall = t.wall - clock };
+	return ical_utc(r->o, &t);
+}
+
 static int exdates(struct run *r)
 {
 	struct content_line *l = content_get(r->master, STR("EXDATE"), NULL);
@@ -290,12 +305,7 @@ static int exdates(struct run *r)
 			if (r->gone_n == EXDATES_MAX)
 				return err_set(
 					ERR_LIMIT, "calendar: over %d exceptions", EXDATES_MAX);
-			/* A date takes away what is on that day, as clients mean it. */
-			if (t.kind == ICAL_DATE && r->span.start.kind != ICAL_DATE)
-				t = (struct ical_time){ r->span.start.kind,
-					t.wall + ((r->span.start.wall % 86400) + 86400) % 86400,
-					r->span.start.zone };
-			r->gone[r->gone_n++] = ical_utc(r->o, &t);
+			r->gone[r->gone_n++] = which_utc(r, t);
 		}
 	return 0;
 }
@@ -328,7 +338,7 @@ static int overrides(struct run *r, struct str name)
 
 		if (c == r->master || !l || ical_time_of(&t, r->o, l) < 0)
 			continue;
-		*v = (struct override){ .part = c, .id = ical_utc(r->o, &t) };
+		*v = (struct override){ .part = c, .id = which_utc(r, t) };
 		v->future = str_ieq(content_param(l, STR("RANGE")), STR("THISANDFUTURE"));
 		span_of(&v->span, r->o, c);
 		r->over_n += v->span.has_start;

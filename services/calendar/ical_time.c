@@ -227,6 +227,10 @@ const struct ical_zone *ical_zone_of(struct ical *o, struct str tzid)
 		if (id && str_eq(str_trim(id->value), tzid))
 			z->none = !read_vtimezone(z, o, c);
 	}
+	if (z->none && zone_find(&z->z, zone_windows(tzid)) == 0) {
+		z->iana = true;
+		z->none = false;
+	}
 	return z->none ? NULL : z;
 }
 

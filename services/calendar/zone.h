@@ -27,6 +27,8 @@ struct zone { /* borrows the data in the image */
  * ("/citadel.org/20210210_1/Europe/Berlin"). ERR_NOENT. */
 MUST_CHECK int zone_find(struct zone *out, struct str name);
 MUST_CHECK int zone_parse(struct zone *out, struct str name, struct str tzif); /* ERR_CORRUPT */
+/* The IANA name of what Windows calls "W. Europe Standard Time"; STR_NONE. */
+struct str zone_windows(struct str name);
 int32_t zone_offset(const struct zone *z, int64_t utc);
 int64_t zone_to_utc(const struct zone *z, int64_t local);
 

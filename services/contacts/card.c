@@ -285,7 +285,7 @@ int card_convert(struct buf *out, struct arena *a, const struct content *card, e
 	buf_add(out, STR("BEGIN:VCARD\r\nVERSION:"));
 	buf_add(out, to == CARD_40 ? STR("4.0\r\n") : STR("3.0\r\n"));
 	for (const struct content_line *l = card->lines; l && err >= 0; l = l->next)
-		if (!str_ieq(l->name, STR("VERSION")))
+		if (l->name.n && !str_ieq(l->name, STR("VERSION")))
 			err = convert_line(&v, l);
 	complete(&v);
 	buf_add(out, STR("END:VCARD\r\n"));

@@ -219,8 +219,9 @@ static int line_parse(struct content_line *l, struct reader *r, struct str s)
 	return 0;
 }
 
-/* ERR_NOENT at the end. */
-static int line_next(struct content_line **out, struct reader *r)
+/* ERR_NOENT at the end. `inside` a component, a line that is none (a break in a text that was not escaped) is kept
+ * without a name. */
+static int line_next(struct content_line **out, struct reader *r, bool inside)
 {
 	struct content_line *l;
 	struct str raw, text;
@@ -243,6 +244,13 @@ static int line_next(struct content_line **out, struct reader *r)
 	l->raw = raw;
 	l->number = number;
 	err = line_parse(l, r, text);
+	if (err == ERR_BAD && inside) {
+		l->group = STR_NONE;
+		l->name = STR("");
+		l->value = text;
+		l->param_count = 0;
+		err = 0;
+	}
 	*out = l;
 	return err;
 }
@@ -303,7 +311,7 @@ static int build(struct content *root, struct reader *r)
 	uint32_t depth = 0;
 	int err;
 
-	while ((err = line_next(&l, r)) >= 0) {
+	while ((err = line_next(&l, r, depth > 0)) >= 0) {
 		struct content *c = at->c;
 		if (str_ieq(l->name, STR("BEGIN"))) {
 			err = begin(&at, ++depth, r, l);

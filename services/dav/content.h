@@ -13,7 +13,8 @@
  *	content_write(&buf, root);                              byte for byte what came, where untouched
  *
  * Tolerant of what parses: bare LF, empty lines, a missing last line end, folded lines anywhere
- * (between the bytes of a character as well), lower case, unknown names, parameters without a value.
+ * (between the bytes of a character as well), lower case, unknown names, parameters without a value. A
+ * line in a component that is none (no colon, a quote without end) is kept, without a name.
  */
 #ifndef SERVICES_DAV_CONTENT_H
 #define SERVICES_DAV_CONTENT_H

@@ -63,7 +63,7 @@ static void print_access(const struct job *j, const struct prov_service *s)
 static void print_url(const struct prov_service *s, const char *what)
 {
 	if (s)
-		printf("  %-9s https://localhost:%d/\n", what, port_of(s, "https"));
+		printf("  %-12s https://localhost:%d/\n", what, port_of(s, "https"));
 }
 
 static void print_accounts(const struct job *j)
@@ -86,11 +86,12 @@ static void print_accounts(const struct job *j)
 	printf("  Thunderbird  New Calendar, On the Network: user and URL; then New Address Book, "
 	       "CardDAV, the same\n"
 	       "  DAVx5        Login with URL and user name\n"
-	       "  Apple        %s user mobileconfig %.*s -o allod.mobileconfig, and open that\n"
+	       "  Apple        %s --home %s user mobileconfig %.*s -o allod.mobileconfig, and open "
+	       "that\n"
 	       "  Evolution    New, Collection Account: user, and the URL as server\n"
 	       "  vdirsyncer   storages caldav and carddav: url, username, password, "
 	       "verify = CA file\n",
-		j->p->self, STR_ARG(e->owner));
+		j->p->self, j->p->home, STR_ARG(e->owner));
 }
 
 static void print_commands(const struct job *j, const struct prov_service *s)

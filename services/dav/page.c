@@ -17,7 +17,7 @@ static void how(struct buf *b, const struct dav_service *s, bool both)
 {
 	bool calendar = s->kind == DAV_CALENDAR;
 
-	buf_addz(b, "<dl>\n");
+	buf_addz(b, "<h2>How to connect</h2>\n<dl>\n");
 	if (calendar)
 		para(b, "Thunderbird, calendar", "New Calendar, On the Network, this address");
 	if (!calendar || both)
@@ -53,9 +53,13 @@ static void body(struct buf *b, struct dav_request *r, struct dav_res *res)
 		xml_text(b, r->user);
 		buf_addz(b, ". ");
 	}
+	buf_fmt(b, "This server keeps %s%s, for apps to show and change. ",
+		s->kind == DAV_CALENDAR ? "calendars and tasks (CalDAV)"
+					: "address books (CardDAV)",
+		behind ? " and address books (CardDAV)" : "");
 	buf_addz(b,
-		"This address is for apps: give it to yours, with your user name and an app "
-		"password, which <code>allod user app-password USER --client NAME</code> "
+		"Give yours this address, your user name and an app password, which <code>allod "
+		"user app-password USER --client NAME</code> "
 		"makes.</p>\n<p class=a>");
 	buf_addz(b, r->x->secure ? "https://" : "http://");
 	xml_text(b, host.n ? host : STR("localhost"));

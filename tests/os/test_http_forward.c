@@ -232,6 +232,44 @@ Test(http_forward, early, .timeout = 60)
 	run(steps, early);
 }
 
+/* More both ways than a request may hold: parts go on as they come. */
+#define MUCH ((size_t)3 << 20)
+static char *much; /* a request, and a reply */
+static void large(void)
+{
+	struct fake_stream f;
+
+	fake_stream_init(&f, str_of(much), 5000);
+	http_serve(&f.s, handler, NULL);
+	cr_expect(str_starts(buf_str(&f.out), STR("HTTP/1.1 200 OK\r\n")));
+	cr_expect_gt(f.out.n, MUCH);
+	cr_expect(str_ends(buf_str(&f.out), STR("xEND")));
+	cr_expect_gt(seen.n, MUCH);
+	cr_expect(str_ends(buf_str(&seen), STR("xEND")));
+	fake_stream_free(&f);
+}
+Test(http_forward, large, .timeout = 60)
+{
+	static struct step steps[] = { { "xEND", NULL, false }, { 0 } };
+	struct buf request, reply;
+
+	buf_init(&request, NULL);
+	buf_init(&reply, NULL);
+	buf_fmt(&request, "PUT / HTTP/1.1\r\nHost: f\r\nContent-Length: %zu\r\n\r\n", MUCH + 3);
+	buf_fmt(&reply, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", MUCH + 3);
+	for (size_t i = 0; i < MUCH; i++) {
+		buf_addc(&request, 'x');
+		buf_addc(&reply, 'x');
+	}
+	buf_addz(&request, "END");
+	buf_addz(&reply, "END");
+	much = request.p;
+	steps[0].reply = reply.p;
+	run(steps, large);
+	buf_free(&request);
+	buf_free(&reply);
+}
+
 #define PLAIN(status, n, text) \
 	"HTTP/1.1 " status "|Content-Type: text/plain; charset=utf-8|Content-Length: " n "||" text
 static void broken(void)

@@ -42,6 +42,7 @@ static int open_stopped(struct prov_client *c)
 	if (err < 0)
 		return err;
 	cfg.words = c->driver.has_words ? &c->driver.words : NULL;
+	cfg.items = c->driver.has_items ? &c->driver.items : NULL;
 	cfg.store = c->store;
 	cfg.registry = c->registry;
 	return control_open(&c->control, &cfg);
@@ -189,28 +190,29 @@ static int refused(struct prov_client *c, struct http_client *h)
 	return err;
 }
 
-static int request(struct prov_client *c, struct http_client *h, struct os_stream *s,
-	const char *method, const char *target, json_t *body)
+struct asking {
+	const char *method, *target, *type; /* of the body; NULL: none */
+	struct str body;
+};
+
+static int request(
+	struct prov_client *c, struct http_client *h, struct os_stream *s, const struct asking *q)
 {
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct str headers =
-		arena_fmt(&c->p->arena, "Authorization: Bearer %s\r\nConnection: close\r\n%s",
-			c->token, text ? "Content-Type: application/json\r\n" : "");
+	struct str type =
+		q->type ? arena_fmt(&c->p->arena, "Content-Type: %s\r\n", q->type) : STR("");
+	struct str headers = arena_fmt(&c->p->arena,
+		"Authorization: Bearer %s\r\nConnection: close\r\n%.*s", c->token, STR_ARG(type));
 	int err;
 
 	os_assert(headers.p);
-	err = http_request(h, s, str_of(method), STR("localhost"), str_of(target), headers,
-		text ? str_of(text) : STR(""), os_after(REPLY_NS));
-	free(text);
+	err = http_request(h, s, str_of(q->method), STR("localhost"), str_of(q->target), headers,
+		q->body, os_after(REPLY_NS));
 	if (err == 0 && h->status / 100 != 2)
 		err = refused(c, h);
 	return err;
 }
 
-typedef int bytes_fn(void *ctx, struct str bytes);
-
-static int exchange(struct prov_client *c, const char *method, const char *target, json_t *body,
-	bytes_fn *fn, void *ctx)
+static int exchange(struct prov_client *c, const struct asking *q, prov_bytes_fn *fn, void *ctx)
 {
 	struct http_client *h = malloc(sizeof(*h));
 	struct os_stream *s;
@@ -222,7 +224,7 @@ static int exchange(struct prov_client *c, const char *method, const char *targe
 	c->hint[0] = '\0';
 	err = dial(&s, c);
 	if (err == 0) {
-		err = request(c, h, s, method, target, body);
+		err = request(c, h, s, q);
 		while (err == 0) {
 			err = http_reply_body(&part, h, os_after(REPLY_NS));
 			if (err < 0 || part.n == 0)
@@ -246,13 +248,17 @@ static int gather(void *ctx, struct str part)
 int prov_call(
 	json_t **reply, struct prov_client *c, const char *method, const char *target, json_t *body)
 {
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct asking q = { method, target, text ? "application/json" : NULL,
+		text ? str_of(text) : STR("") };
 	json_error_t why;
 	struct buf b;
 	json_t *j;
 	int err;
 
 	buf_init(&b, NULL);
-	err = exchange(c, method, target, body, gather, &b);
+	err = exchange(c, &q, gather, &b);
+	free(text);
 	if (err == 0) {
 		j = json_loadb(b.p ? b.p : "", b.n, 0, &why);
 		if (!j)
@@ -310,18 +316,36 @@ static int split(void *ctx, struct str part)
 	return l->part.n > LINE_MAX_B ? err_set(ERR_LIMIT, "a line is too long") : l->part.err;
 }
 
-int prov_lines(
-	struct prov_client *c, const char *method, const char *target, prov_line_fn *fn, void *ctx)
+static int ask_lines(struct prov_client *c, const struct asking *q, prov_line_fn *fn, void *ctx)
 {
 	struct lines l = { .fn = fn, .ctx = ctx };
 	int err;
 
 	buf_init(&l.part, NULL);
-	err = exchange(c, method, target, NULL, split, &l);
+	err = exchange(c, q, split, &l);
 	if (err == 0 && l.part.n)
 		err = err_set(ERR_CLOSED, "the reply ended in the middle of a line");
 	buf_free(&l.part);
 	return err;
+}
+
+int prov_lines(
+	struct prov_client *c, const char *method, const char *target, prov_line_fn *fn, void *ctx)
+{
+	return ask_lines(c, &(struct asking){ method, target, NULL, STR("") }, fn, ctx);
+}
+
+int prov_send(
+	struct prov_client *c, const char *target, struct str body, prov_line_fn *fn, void *ctx)
+{
+	struct asking q = { "POST", target, "application/octet-stream", body };
+
+	return ask_lines(c, &q, fn, ctx);
+}
+
+int prov_bytes(struct prov_client *c, const char *target, prov_bytes_fn *fn, void *ctx)
+{
+	return exchange(c, &(struct asking){ "GET", target, NULL, STR("") }, fn, ctx);
 }
 
 void prov_client_remote(struct sync_remote *out, struct prov_client *c)

@@ -45,6 +45,12 @@ MUST_CHECK int prov_call(json_t **reply, struct prov_client *c, const char *meth
 typedef int prov_line_fn(void *ctx, const json_t *line);
 MUST_CHECK int prov_lines(
 	struct prov_client *c, const char *method, const char *target, prov_line_fn *fn, void *ctx);
+/* The same of a POST with a body of bytes. BLOCKS. */
+MUST_CHECK int prov_send(
+	struct prov_client *c, const char *target, struct str body, prov_line_fn *fn, void *ctx);
+/* A GET's reply as it comes. BLOCKS. */
+typedef int prov_bytes_fn(void *ctx, struct str bytes);
+MUST_CHECK int prov_bytes(struct prov_client *c, const char *target, prov_bytes_fn *fn, void *ctx);
 /* All its refs as a git repository; `out` borrows from the client. */
 void prov_client_remote(struct sync_remote *out, struct prov_client *c);
 

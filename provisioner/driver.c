@@ -36,7 +36,8 @@ int prov_driver_open(
 	*d = (struct prov_driver){ .dav = { s, dav_of(service), registry } };
 	if (d->dav.service) {
 		dav_words(&d->words, &d->dav);
-		d->has_words = true;
+		dav_transfer(&d->items, &d->dav);
+		d->has_words = d->has_items = true;
 	}
 	if (!is_mail(service))
 		return 0;
@@ -53,5 +54,5 @@ void prov_driver_close(struct prov_driver *d)
 	if (d->mail)
 		mail_close(d->mail);
 	d->mail = NULL;
-	d->has_words = false;
+	d->has_words = d->has_items = false;
 }

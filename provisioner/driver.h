@@ -9,7 +9,8 @@ struct prov_driver {
 	struct mail *mail;    /* or NULL */
 	struct dav_words dav; /* of calendar and contacts */
 	struct control_words words;
-	bool has_words;
+	struct control_items items;
+	bool has_words, has_items;
 };
 const struct store_driver *prov_driver_store(struct str service); /* NULL: it has none */
 /* The domain of `registry` is what authors of commits are addressed at. */

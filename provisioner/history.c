@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/history.h"
 #include "provisioner/diff.h"
+#include "provisioner/home.h"
 #include "provisioner/say.h"
 #include "provisioner/when.h"
 
@@ -72,6 +73,7 @@ static int in_session(struct prov_session *x)
 	int err, code;
 
 	h->x = x;
+	h->named = opt[j->opts->user] != NULL;
 	h->now = os_wall_sec();
 	h->raw = j->opts->raw >= 0 && opt[j->opts->raw];
 	h->json = j->opts->json >= 0 && opt[j->opts->json];
@@ -273,4 +275,20 @@ const char *prov_history_quoted(const struct prov_history *h, struct str word)
 	if (quote)
 		buf_addc(&b, '\'');
 	return b.err < 0 ? "" : b.p;
+}
+
+void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last)
+{
+	const char *service = prov_history_quoted(h, h->x->c->s->name), *usual;
+
+	printf("to undo: `allod");
+	if (prov_home(&usual, &h->x->p->arena, NULL) < 0 || strcmp(usual, h->x->p->home) != 0)
+		printf(" --home %s", prov_history_quoted(h, str_of(h->x->p->home)));
+	printf(" restore %s", service);
+	if (h->named)
+		printf(" --user %s", prov_history_quoted(h, h->user));
+	if (last)
+		printf(" --undo %.12s~1..%.12s`\n", first, last);
+	else
+		printf(" --undo %.12s`\n", first);
 }

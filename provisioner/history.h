@@ -29,6 +29,7 @@
 struct prov_history {
 	struct prov_session *x;
 	struct str user;
+	bool named; /* the user was, by --user */
 	bool raw, json;
 	int64_t now;
 	int (*run)(struct prov_history *h);
@@ -52,6 +53,9 @@ void prov_history_print(const struct prov_history *h, const json_t *row);
 void prov_history_print_properties(const json_t *row);
 /* "Fri 20 Nov 2026 13:58:12 +0100, commit 1234abcd1234" of {commit, time, at}. */
 const char *prov_history_when(const struct prov_history *h, const json_t *moment);
+/* The command that takes back a commit, or all from `first` to `last` (NULL: only the first), as it can be
+ * typed. */
+void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last);
 /* A word as the shell reads it back, quoted where needed; in the arena. */
 const char *prov_history_quoted(const struct prov_history *h, struct str word);
 

@@ -24,6 +24,7 @@
 	X(verify) \
 	X(sweep) \
 	X(keep) \
+	X(import) \
 	X(export) \
 	X(backup) \
 	X(recover) \

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/history.h"
-#include "provisioner/home.h"
 #include "provisioner/say.h"
 
 enum { OPT_USER, OPT_AT, OPT_EXACT, OPT_UNDO, OPT_DRY_RUN, OPT_JSON };
@@ -55,26 +54,6 @@ static const char *hex_of(const struct job *j, const char *name)
 	return s ? s : "";
 }
 
-/* The command that takes it back, as it can be typed. */
-static void print_undo(const struct job *j)
-{
-	const struct prov_history *h = j->h;
-	const char *service = prov_history_quoted(h, h->x->c->s->name);
-	json_int_t commits = json_integer_value(json_object_get(j->result, "commits"));
-	const char *usual;
-
-	printf("to undo: `allod");
-	if (prov_home(&usual, &h->x->p->arena, NULL) < 0 || strcmp(usual, h->x->p->home) != 0)
-		printf(" --home %s", prov_history_quoted(h, str_of(h->x->p->home)));
-	printf(" restore %s", service);
-	if (h->x->args->opt[OPT_USER])
-		printf(" --user %s", prov_history_quoted(h, h->user));
-	if (commits == 1)
-		printf(" --undo %.12s`\n", hex_of(j, "last"));
-	else
-		printf(" --undo %.12s..%.12s`\n", hex_of(j, "before"), hex_of(j, "last"));
-}
-
 static void print_counts(const struct job *j)
 {
 	static const struct {
@@ -122,7 +101,8 @@ static int conclude(const struct job *j)
 		printf(", in %lld commits", (long long)commits);
 	putchar('\n');
 	if (commits)
-		print_undo(j);
+		prov_history_print_undo(h, commits == 1 ? hex_of(j, "last") : hex_of(j, "first"),
+			commits == 1 ? NULL : hex_of(j, "last"));
 	return PROV_OK;
 }
 

@@ -19,6 +19,8 @@ static const struct control_route routes[] = {
 	{ "GET", "/v1/show", false, control_show },
 	{ "GET", "/v1/diff", false, control_diff },
 	{ "POST", "/v1/restore", false, control_restore },
+	{ "POST", "/v1/items", false, control_items_in },
+	{ "GET", "/v1/items", false, control_items_out },
 	{ "GET", "/v1/milestones", false, control_milestones },
 	{ "POST", "/v1/verify", false, control_verify },
 	{ "POST", "/v1/sweep", false, control_sweep },

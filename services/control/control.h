@@ -16,6 +16,10 @@
  *	GET  /v1/diff?ref=&path=&from=&to=         {from, to}, then one line a change
  *	POST /v1/restore?ref=&path=&to=&exact=1&dry_run=1    {as_of}, one line a change; last {ok, commits,
  *	                                           before, counts}; undo=FROM takes back to..FROM
+ *	POST /v1/items?ref=&collection=&source=&keep=1&dry_run=1    items in (services/control/items.h) -> one
+ *	                                           line each, {n, change, item, why}; last {ok, commit}
+ *	GET  /v1/items?ref=&collection=            items out: lines {collection, ...} and {item, bytes}, that
+ *	                                           many bytes behind it; last {ok}
  *	POST /v1/verify                            lines of {done, total}, {mismatch}; last {ok, objects, mismatches}
  *	POST /v1/sweep                             lines of {done, total}; last {ok, objects, kept, moved_bytes, freed_bytes}
  *	GET  /v1/keeping?user=                     {user, keep_days, keep_days_min}; 0: all history
@@ -51,6 +55,7 @@
 #define CONTROL_CONNECTIONS_MAX 16
 #define CONTROL_ENDPOINT        32 /* bytes of an endpoint's id, at most */
 
+struct control_items;
 struct control_words;
 struct control_config {
 	struct store *store;
@@ -59,6 +64,7 @@ struct control_config {
 	struct str token;             /* at least 32 bytes; compared in constant time */
 	struct str name, version;
 	const struct control_words *words; /* NULL: none */
+	const struct control_items *items; /* NULL: none */
 	/* Brings refs/endpoints/<endpoint>/ up to date, BLOCKS; NULL: not here. `endpoint` has room. */
 	int (*snapshot)(char *endpoint, size_t *written, void *ctx);
 	void *snapshot_ctx;

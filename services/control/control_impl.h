@@ -4,6 +4,7 @@
 #define SERVICES_CONTROL_CONTROL_IMPL_H
 
 #include "services/control/control.h"
+#include "services/control/items.h"
 #include "services/control/words.h"
 
 #include <jansson.h>
@@ -29,6 +30,8 @@ void control_log(struct control *c, struct http_x *x, struct str rest);
 void control_diff(struct control *c, struct http_x *x, struct str rest);
 void control_restore(struct control *c, struct http_x *x, struct str rest);
 void control_show(struct control *c, struct http_x *x, struct str rest);
+void control_items_in(struct control *c, struct http_x *x, struct str rest);
+void control_items_out(struct control *c, struct http_x *x, struct str rest);
 void control_milestones(struct control *c, struct http_x *x, struct str rest);
 void control_verify(struct control *c, struct http_x *x, struct str rest);
 void control_sweep(struct control *c, struct http_x *x, struct str rest);

@@ -105,6 +105,7 @@ static int start_all(const char *version)
 {
 	static struct dav_words mine;
 	static struct control_words words;
+	static struct control_items items;
 	struct control_config control = {
 		.name = str_of(app.dav.service->name),
 		.version = str_of(version),
@@ -113,11 +114,13 @@ static int start_all(const char *version)
 		.tls = app.dav.tls,
 		.token = app.options.token,
 		.words = &words,
+		.items = &items,
 	};
 	int err;
 
 	mine = (struct dav_words){ app.dav.store, app.dav.service, app.dav.registry };
 	dav_words(&words, &mine);
+	dav_transfer(&items, &mine);
 	err = control_start(&control);
 	if (err == 0)
 		err = store_keep(app.dav.store);

@@ -339,6 +339,8 @@ int content_parse(struct content **out, struct arena *a, struct str bytes,
 	struct content *root;
 	int err;
 
+	if (limits->first)
+		r.number = limits->first - 1;
 	if (bytes.n > limits->bytes_max)
 		return err_set(ERR_LIMIT, "%zu bytes, over %zu", bytes.n, limits->bytes_max);
 	if (bytes.n && memchr(bytes.p, 0, bytes.n))

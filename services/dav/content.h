@@ -26,6 +26,7 @@
 struct content_limits {
 	size_t bytes_max;
 	uint32_t lines_max, params_max /* of a line */, depth_max;
+	uint32_t first; /* the number of the first line, if not 1 */
 };
 #define CONTENT_LIMITS \
 	((struct content_limits){ \
@@ -39,7 +40,7 @@ struct content_line {
 	struct str raw;                /* as it came, folds and line end included */
 	struct str group, name, value; /* unfolded; group: vCard's "item1." */
 	struct content_param *params;
-	uint32_t param_count, number; /* the first line has number 1 */
+	uint32_t param_count, number; /* the first line has number 1, or limits.first */
 };
 struct content {
 	struct str name; /* as spelled after BEGIN: */

@@ -31,7 +31,10 @@ void dav_principal_search_set(struct dav_request *r, const struct xml *root);
 bool dav_conditions(struct dav_request *r, const struct store_oid *etag);
 /* The request's body as XML: 0 with *root NULL when it is empty; < 0: an error was replied. */
 int dav_body_xml(struct xml **root, struct dav_request *r);
-/* Collections every account has, made before its first request is answered. BLOCKS. */
+/* Collections every account has, if it has none yet. */
+MUST_CHECK int dav_found_in(
+	struct store_edit *e, struct arena *a, const struct dav_service *service);
+/* The same before its first request is answered. BLOCKS. */
 MUST_CHECK int dav_found(struct dav_request *r);
 
 /* ---- page.c ---- */

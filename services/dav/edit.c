@@ -123,26 +123,34 @@ int dav_open(struct dav_config *cfg)
 	return err;
 }
 
+int dav_found_in(struct store_edit *e, struct arena *a, const struct dav_service *service)
+{
+	struct store_entry there;
+	struct buf text;
+	int err;
+
+	if (store_edit_find(&there, e, STR(".gitattributes")) >= 0)
+		return 0; /* somebody was faster */
+	err = store_edit_put_bytes(e, STR(".gitattributes"), STR("* -text\n"));
+	for (const struct dav_default *d = service->defaults; d->folder && err >= 0; d++) {
+		struct str path = arena_fmt(a, "%s/.collection", d->folder);
+		struct dav_meta meta = d->meta;
+		meta.name = str_of(d->name);
+		buf_init(&text, a);
+		dav_meta_format(&text, &meta);
+		err = text.err < 0 ? text.err : store_edit_put_bytes(e, path, buf_str(&text));
+	}
+	return err;
+}
+
 int dav_found(struct dav_request *r)
 {
 	struct store_edit *e;
-	struct store_entry there;
-	struct buf text;
 	int err = store_edit_begin(&e, r->cfg->store, r->ref, os_after(EDIT_NS));
 
 	if (err < 0)
 		return err;
-	if (store_edit_find(&there, e, STR(".gitattributes")) >= 0)
-		return commit(e, r, STR("")); /* somebody was faster: once that is durable */
-	err = store_edit_put_bytes(e, STR(".gitattributes"), STR("* -text\n"));
-	for (const struct dav_default *d = r->cfg->service->defaults; d->folder && err >= 0; d++) {
-		struct str path = arena_fmt(&r->a, "%s/.collection", d->folder);
-		struct dav_meta meta = d->meta;
-		meta.name = str_of(d->name);
-		buf_init(&text, &r->a);
-		dav_meta_format(&text, &meta);
-		err = text.err < 0 ? text.err : store_edit_put_bytes(e, path, buf_str(&text));
-	}
+	err = dav_found_in(e, &r->a, r->cfg->service);
 	if (err < 0) {
 		store_edit_abort(e);
 		return err;

@@ -205,3 +205,8 @@ void dav_words(struct control_words *out, struct dav_words *w)
 		.ctx = w,
 	};
 }
+
+void dav_transfer(struct control_items *out, struct dav_words *w)
+{
+	*out = (struct control_items){ .take = dav_intake, .give = dav_outgo, .ctx = w };
+}

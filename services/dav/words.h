@@ -19,7 +19,7 @@
 #ifndef SERVICES_DAV_WORDS_H
 #define SERVICES_DAV_WORDS_H
 
-#include "services/control/words.h"
+#include "services/control/items.h"
 #include "services/dav/dav.h"
 
 struct dav_words {
@@ -28,5 +28,7 @@ struct dav_words {
 	struct id_registry *registry; /* its domain is what authors of commits are addressed at */
 };
 void dav_words(struct control_words *out, struct dav_words *w); /* borrowed for ever */
+/* Items in and out, by the same. */
+void dav_transfer(struct control_items *out, struct dav_words *w);
 
 #endif

@@ -5,6 +5,8 @@
  *	words_row.c    one change as JSON and as text
  *	words_log.c    following a collection or an item through the commits
  *	restore.c      what stood then, as a new commit
+ *	intake.c       items from elsewhere, many in one commit
+ *	outgo.c        all items, one after the other
  */
 #ifndef SERVICES_DAV_WORDS_IMPL_H
 #define SERVICES_DAV_WORDS_IMPL_H
@@ -48,6 +50,8 @@ json_t *words_row(struct dav_words *w, const struct store_oid *const trees[2],
 /* The item's bytes, or "". */
 struct str words_bytes(struct dav_words *w, struct arena *a, const struct store_oid *blob);
 
+MUST_CHECK int dav_intake(void *ctx, struct control_intake *in);
+MUST_CHECK int dav_outgo(void *ctx, struct control_outgo *out);
 MUST_CHECK int words_log(void *ctx, struct arena *a, struct control_walk *w);
 MUST_CHECK int words_last(struct store_oid *out, void *ctx, struct str ref, struct str path);
 MUST_CHECK int words_restore(void *ctx, struct control_restore *r);

@@ -132,7 +132,7 @@ group = -Wl,--start-group $(filter %.a,$^) $1 -Wl,--end-group
 $(foreach m,$(ALL_MODES),$(eval $(call mode_rules,$m)))
 
 link_unix = @mkdir -p $(@D); echo "  LD $@"; $(cc) $(ldflags.$(mode)) -o $@ $(filter %.o,$^) $(call group,$(UNIX_LIBS)) $1
-link_virt = $(CC) $(VIRT_LDFLAGS) -o $@ $(filter %.o,$^) $1 $(call group,$(VIRT_LIBS))
+link_virt = $(CC) $(VIRT_LDFLAGS) -Wl,-Map=$@.map -o $@ $(filter %.o,$^) $1 $(call group,$(VIRT_LIBS))
 define virt_image
 @mkdir -p $(@D)
 @echo "  LD $@"
@@ -220,9 +220,13 @@ bench: ## benchmarks against named peers (BENCH=boot, mail, store, git or dav: o
 	@$(MAKE) $(SYNC) all build/unix-rel/bench/store
 	@bench/run $(BENCH)
 
-size: ## name and bytes of each stripped image
+size: ## name and bytes of each stripped image (OF=mail: of its libraries; OF=mail LIB=store: of that one's functions)
 	@$(MAKE) $(SYNC) $(virt_programs) >&2
+ifdef OF
+	@tests/tools/size build/virt-rel/$(OF).elf.map $(LIB)
+else
 	@for f in $(virt_programs); do echo "$$(basename $$f .img) $$(stat -c %s $$f)"; done
+endif
 
 format: ## lay out our C as .clang-format says
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format-19 -i

@@ -297,7 +297,7 @@ int index_open(struct store *s)
 
 void index_lose(struct store *s)
 {
-	static const uint8_t nothing[2 * LMDB_DISK_PAGE]; /* LMDB begins with two meta pages */
+	static uint8_t nothing[2 * LMDB_DISK_PAGE]; /* LMDB begins with two meta pages */
 	uint64_t at = bytes_of(&s->super, &s->super.extents[0]).offset;
 
 	os_log(OS_WARN,

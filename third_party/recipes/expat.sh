@@ -1,4 +1,5 @@
-# No DTDs and no general entities: nothing expands, nothing is fetched.
+# No DTDs and no general entities: nothing expands, nothing is fetched. XML_MIN_SIZE: 19 kB less; it
+# still reads over 300 MB/s.
 recipe() {
 	cd expat
 	cat >expat_config.h <<-END
@@ -9,6 +10,6 @@ recipe() {
 		#define XML_NS 1
 		#define PACKAGE_STRING "expat"
 	END
-	archive expat "-I. -DHAVE_EXPAT_CONFIG_H -DXML_STATIC -D_GNU_SOURCE" lib/{xmlparse,xmlrole,xmltok,random_getrandom}.c
+	archive expat "-I. -DHAVE_EXPAT_CONFIG_H -DXML_STATIC -DXML_MIN_SIZE -D_GNU_SOURCE" lib/{xmlparse,xmlrole,xmltok,random_getrandom}.c
 	headers . lib/expat.h lib/expat_external.h
 }

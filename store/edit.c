@@ -62,6 +62,7 @@ int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, o
 	if (err < 0)
 		return err;
 	store_user_add(s);
+	space_wait(s, deadline);
 	err = store_turn(s, deadline);
 	if (err < 0) {
 		store_user_del(s);

@@ -66,6 +66,7 @@ int store_horizon_set(struct store *s, struct str ref, const struct store_horizo
 		err = changes_del(&g->kv, KV_SYS, sys_key(room, LETTER, ref));
 	if (err >= 0)
 		err = group_flush(s);
+	s->swept_at = 0;
 	store_turn_end(s);
 	return err;
 }
@@ -78,14 +79,13 @@ static int64_t now_sec(const struct store *s)
 /* The time from which on all is kept; INT64_MIN: for ever. */
 static int kept_from(int64_t *out, struct store *s, struct str ref)
 {
-	bool presses = store_sweep_wanted(s);
 	struct store_horizon h;
 	int err = store_horizon_get(&h, s, ref);
 
 	*out = INT64_MIN;
 	if (err < 0 || h.keep_days == 0)
 		return err;
-	if (presses && h.keep_days_min)
+	if (h.keep_days_min && space_presses(s))
 		h.keep_days = h.keep_days_min;
 	*out = now_sec(s) - (int64_t)h.keep_days * DAY;
 	return 0;
@@ -95,7 +95,7 @@ static int kept_from(int64_t *out, struct store *s, struct str ref)
 struct then {
 	int64_t time;
 	bool any, has_from, found, has;
-	struct store_oid id;
+	struct store_oid id, from; /* from: before the oldest record */
 };
 
 static int then_record(void *ctx, const struct store_ref_record *r)
@@ -104,6 +104,8 @@ static int then_record(void *ctx, const struct store_ref_record *r)
 
 	t->any = true;
 	t->has_from = r->from != NULL;
+	if (r->from)
+		t->from = *r->from;
 	if (r->time > t->time)
 		return 0;
 	t->found = true;
@@ -144,8 +146,9 @@ static int stood_at(struct store_oid *out, struct store *s, struct str ref, int6
 	*out = t.id;
 	if (t.found)
 		return t.has ? 0 : ERR_NOENT;
-	if (t.any && !t.has_from)
-		return ERR_NOENT;
+	if (t.any) /* what is no longer recorded ends there; it may be gone as well */
+		return t.has_from && is_commit(s, &t.from) ? by_date(out, s, t.from, time)
+							   : ERR_NOENT;
 	err = ref_read(&v, s, ref);
 	return err < 0 ? err : by_date(out, s, v.commit, time);
 }

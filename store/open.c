@@ -118,6 +118,7 @@ void store_close(struct store *s)
 {
 	s->closing = true;
 	os_wake_all(&s->keeper_wake);
+	os_wake_all(&s->room);
 	while (s->users > 0 || s->keeper)
 		if (os_wait(&s->idle, OS_FOREVER) < 0)
 			os_panic("store: a wait without end ended");

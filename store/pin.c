@@ -41,6 +41,7 @@ int store_pin(struct store *s, struct str name, const struct store_oid *commit)
 	if (err < 0)
 		return err;
 	err = pin(s, sys_key(room, LETTER, name), commit);
+	s->swept_at = 0;
 	store_turn_end(s);
 	return err;
 }

@@ -81,6 +81,7 @@ static int spool_frame_locked(struct store_spool *w)
 
 static int spool_frame(struct store_spool *w)
 {
+	space_wait(w->s, OS_FOREVER);
 	int err = store_turn(w->s, OS_FOREVER);
 	if (err < 0)
 		return err;

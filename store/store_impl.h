@@ -166,7 +166,9 @@ struct store {
 	struct os_waitq walked;
 	bool keeper; /* its fiber runs (keeper.c) */
 	struct os_waitq keeper_wake;
-	uint64_t swept_at; /* generation of the log when the last sweep ended */
+	os_time keeper_rests; /* until then: its last sweep failed */
+	struct os_waitq room; /* a sweep gave some back, or ended */
+	uint64_t swept_at; /* generation of the log when the last sweep ended; 0: something changed */
 	int64_t ahead_sec; /* tests: horizons are reckoned from a later day */
 
 	struct store_stats stats;
@@ -207,6 +209,10 @@ MUST_CHECK int flush_if_big(struct store *s); /* holding the turn. BLOCKS */
 MUST_CHECK int group_wait(struct store *s, struct group *g);
 /* ERR_NOSPACE when `bytes` more leave less than the reserve; smaller limit for deletes. */
 MUST_CHECK int space_check(struct store *s, size_t bytes, bool grows);
+bool space_presses(const struct store *s); /* horizons may move to their least */
+/* Nobody is refused for want of room that the keeper's sweep is about to give back. Not holding the
+ * turn. BLOCKS, for a while. */
+void space_wait(struct store *s, os_time deadline);
 
 /* ---- index.c: the index follows the log ---- */
 MUST_CHECK int index_format(struct os_disk *d, const struct super *u); /* and the log. BLOCKS */

@@ -253,6 +253,7 @@ static int free_units(struct sweep *w, const uint32_t *emptied, uint32_t *n)
 	if (err >= 0)
 		*n = 0;
 	store_turn_end(s);
+	os_wake_all(&s->room);
 	return err;
 }
 
@@ -374,13 +375,17 @@ int sweep_forget(struct store *s)
 	return err;
 }
 
+bool space_presses(const struct store *s)
+{
+	return log_units_free(s->log) < s->super.units / 4;
+}
+
 bool store_sweep_wanted(const struct store *s)
 {
 	struct log_pos now;
-	uint32_t units = s->super.units;
 
 	log_tell(&now, s->log);
-	return log_units_free(s->log) < units / 4 && now.generation >= s->swept_at + units / 16 + 1;
+	return space_presses(s) && now.generation >= s->swept_at + s->super.units / 16 + 1;
 }
 
 int store_sweep(struct store *s, struct store_sweep *told)
@@ -399,6 +404,7 @@ int store_sweep(struct store *s, struct store_sweep *told)
 	err = sweep(&w);
 	mark_end(&w);
 	s->sweeping = false;
+	os_wake_all(&s->room);
 	os_log(err < 0 ? OS_WARN : OS_INFO,
 		"svc=store event=swept objects=%llu moved=%llu freed=%llu ms=%lld result=%d",
 		(unsigned long long)told->objects, (unsigned long long)told->moved_bytes,

@@ -35,6 +35,7 @@ int take_flush(struct taker *t)
 
 	if (err < 0 || t->fresh.n == 0)
 		return err;
+	space_wait(t->s, OS_FOREVER);
 	err = store_turn(t->s, OS_FOREVER);
 	if (err < 0)
 		return err;

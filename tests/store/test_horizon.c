@@ -249,3 +249,86 @@ Test(horizon, cuts_side_branches_where_they_left, .timeout = 60)
 {
 	on_disk(parallel, 16 * MIB);
 }
+
+/* ---- under pressure ---- */
+#define TURNS 300 /* far more than the disk holds */
+
+/* One file over and over, and not waiting for sweeps. How many were written before one was refused? */
+static unsigned write_on(struct store *s)
+{
+	static uint64_t text[4000];
+	uint64_t seed = store_seq(s);
+	unsigned k;
+	int err = 0;
+
+	for (k = 0; k < TURNS && err >= 0; k++) {
+		for (size_t i = 0; i < ARRAY_LEN(text); i++)
+			text[i] = fake_random(&seed);
+		err = put_text(s, BRANCH, STR("over and over"), str_n(text, sizeof(text)));
+	}
+	cr_assert(err == 0 || err == ERR_NOSPACE, "%s", err_text(err));
+	return err < 0 ? k - 1 : k;
+}
+
+static int pressed(void *p)
+{
+	struct store_horizon h = { .keep_days = 365, .keep_days_min = 30 };
+	struct fake_disk *f = p;
+	struct store_oid early, then, at;
+	struct store *s;
+	unsigned n;
+
+	OK(store_open(&s, &f->d, NULL));
+	OK(store_keep(s));
+	OK(put_text(s, BRANCH, STR("x"), STR("early")));
+	OK(store_ref_get(&early, s, BRANCH));
+	OK(put_text(s, BRANCH, STR("x"), STR("then")));
+	OK(store_ref_get(&then, s, BRANCH));
+	OK(store_horizon_set(s, BRANCH, &h));
+
+	/* Room enough: the year is kept, though a month would do. */
+	s->ahead_sec = 100 * DAY;
+	sweep(s);
+	cr_expect(is_here(s, &early) && boundary(s) == 0);
+
+	/* A device's base holds it, whatever the pressure. */
+	OK(store_pin(s, STR("base/laptop"), &then));
+	n = write_on(s);
+	cr_expect_lt(n, TURNS, "history that must be kept does not go on without end");
+	cr_expect(is_here(s, &then));
+
+	/* Without it the month is enough, and nobody is refused. */
+	OK(store_pin(s, STR("base/laptop"), NULL));
+	sweep(s);
+	cr_expect_eq(write_on(s), TURNS);
+	cr_expect(!is_here(s, &then) && !is_here(s, &early));
+
+	/* Never below the least: what is younger stays, and writes are refused instead. */
+	s->ahead_sec = 0;
+	OK(store_ref_get(&at, s, BRANCH));
+	n = write_on(s);
+	cr_expect_lt(n, TURNS);
+	sweep(s);
+	cr_expect(is_here(s, &at));
+	cr_expect_geq(length(s, BRANCH), n);
+
+	/* No least: not even under pressure. */
+	s->ahead_sec = 100 * DAY;
+	h.keep_days_min = 0;
+	OK(store_horizon_set(s, BRANCH, &h));
+	sweep(s);
+	cr_expect(is_here(s, &at));
+	h.keep_days_min = 30;
+	OK(store_horizon_set(s, BRANCH, &h));
+	cr_expect_eq(write_on(s), TURNS);
+	cr_expect(!is_here(s, &at));
+	cr_expect_eq(verify_count(s, NULL), 0);
+	store_close(s);
+	return 0;
+}
+
+/* Breakage it catches: a refused write where history could have gone, or history that had to stay. */
+Test(horizon, moves_up_to_its_least_before_a_write_is_refused, .timeout = 60)
+{
+	on_disk(pressed, 4 * MIB);
+}

@@ -9,6 +9,7 @@
 #include "provisioner/conf.h"
 #include "provisioner/create.h"
 #include "provisioner/home.h"
+#include "provisioner/keeping.h"
 #include "provisioner/ports.h"
 #include "provisioner/seal.h"
 #include "store/exchange.h"
@@ -292,6 +293,8 @@ static int fill(struct recovering *r)
 		err = check_estate(r);
 	if (err == 0)
 		err = put_snapshots(r);
+	if (err == 0)
+		err = prov_keeping_set(r->s, json_object_get(kept_of(r), "keeping"));
 	if (err == 0)
 		err = verify(r);
 	return err < 0 ? err : prov_configure(r->s, r->p, r->e->domain, r->svc->name);

@@ -3,6 +3,7 @@
 #include "os/main.h"
 #include "provisioner/copy.h"
 #include "provisioner/home.h"
+#include "provisioner/keeping.h"
 #include "provisioner/say.h"
 #include "provisioner/seal.h"
 
@@ -91,13 +92,13 @@ static uint64_t disk_bytes(const struct prov_service *s)
 }
 
 static int note(struct job *j, const struct prov_service *s, const struct prov_copy *k,
-	const char *endpoint)
+	const char *endpoint, json_t *keeping)
 {
 	json_t *told = json_pack("{s:s%,s:s,s:I,s:I,s:I,s:I}", "name", s->name.p, s->name.n,
 		"repository", k->dir, "refs", (json_int_t)k->refs, "moved", (json_int_t)k->moved,
 		"objects", (json_int_t)k->objects, "bytes", (json_int_t)k->bytes);
-	json_t *kept = json_pack("{s:I,s:s,s:O}", "disk_bytes", (json_int_t)disk_bytes(s),
-		"endpoint", endpoint, "refs", k->names);
+	json_t *kept = json_pack("{s:I,s:s,s:O,s:O}", "disk_bytes", (json_int_t)disk_bytes(s),
+		"endpoint", endpoint, "refs", k->names, "keeping", keeping);
 	int rc = json_array_append_new(j->told, told);
 
 	rc |= json_object_setn_new(j->sealed, s->name.p, s->name.n, kept);
@@ -114,7 +115,7 @@ static int copy_service(struct job *j, const struct prov_service *s, struct prov
 		.whole = j->args->opt[OPT_WHOLE],
 	};
 	const char *endpoint = "", *warning = NULL;
-	json_t *snapshot = NULL;
+	json_t *snapshot = NULL, *keeping = NULL;
 	int err;
 
 	os_assert(name.p && k.head.p);
@@ -130,7 +131,10 @@ static int copy_service(struct job *j, const struct prov_service *s, struct prov
 	if (err == 0)
 		err = prov_copy(&k, c);
 	if (err == 0)
-		err = note(j, s, &k, endpoint);
+		err = prov_keeping_ask(&keeping, c, &j->p->arena, k.names);
+	if (err == 0)
+		err = note(j, s, &k, endpoint, keeping);
+	json_decref(keeping);
 	json_decref(k.names);
 	json_decref(snapshot);
 	return err;

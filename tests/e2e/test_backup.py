@@ -351,6 +351,52 @@ def stopped_and_gathered(e):
 
 
 @harness.stopped
+def make_shallow(backup):
+    """As if history had ended at a horizon before the backup was made."""
+    repo, whole = (os.path.join(backup, n) for n in ("mail.git", "whole.git"))
+    os.rename(repo, whole)
+    subprocess.run(["git", "init", "-q", "--bare", repo], check=True)
+    git(repo, "-c", "fetch.unpackLimit=1", "fetch", "-q", "--depth", "3", "file://" + whole, "+refs/*:refs/*")
+    git(repo, "symbolic-ref", "HEAD", "refs/heads/alice")
+    git(repo, "pack-refs", "--all")
+    shutil.rmtree(whole)
+
+
+def cut_history_comes_back(e):
+    """Breakage: a backup of a store whose history ends names parents that are nowhere, or forgets how long to keep."""
+    backup = os.path.join(e.folder, "backup")
+    for n in range(3):
+        deliver(e, 4, start=10 * n)
+    e.run("keep", "mail", "--days", "400", "--least", "100")
+    before = seen(conn := imap(e))
+    conn.logout()
+    e.run("backup", backup)
+    make_shallow(backup)
+    lose(e)
+    recover(e, backup)
+    e.up()
+    compare(before, seen(imap(e)))
+    kept = e.json("keep", "mail")
+    assert (kept["keep_days"], kept["keep_days_min"]) == (400, 100), kept
+    assert e.json("verify", "mail")["mismatches"] == []
+    assert e.json("keep", "mail", "--user", "estate")["keep_days"] == 0
+    # the next backup, and one that goes on from it, end where the history does, and say so
+    backup = os.path.join(e.folder, "again")
+    repo = os.path.join(backup, "mail.git")
+    length = 3
+    for n in range(2):
+        e.run("backup", backup)
+        sound(backup)
+        ends = open(os.path.join(repo, "shallow")).read().split()
+        log = git(repo, "log", "--format=%H", "refs/heads/alice").split()
+        assert len(log) >= length and log[-1] in ends, (log, ends)
+        assert git(repo, "rev-parse", "--is-shallow-repository") == "true\n"
+        length = len(log) + 1
+        deliver(e, 1, start=100 + n)
+    clone = os.path.join(e.folder, "clone")
+    subprocess.run(["git", "clone", "-q", "file://" + repo, clone], check=True)
+
+
 def every_service_comes_back(e):
     """Breakage: only the first service's disk is made anew, or another's users do not come along."""
     things = {"calendar": ("/calendars/alice/calendar/x.ics", "text/calendar",
@@ -389,4 +435,4 @@ def every_service_comes_back(e):
 
 
 sys.exit(harness.main([comes_back, stale_backup_names_no_uid_twice, refuses, killed_backup_leaves_the_last,
-                       killed_recover_leaves_nothing, stopped_and_gathered, every_service_comes_back], targets=("unix", "virt")))
+                       killed_recover_leaves_nothing, stopped_and_gathered, cut_history_comes_back, every_service_comes_back], targets=("unix", "virt")))

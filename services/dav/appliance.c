@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/dav/appliance.h"
+#include "services/dav/push.h"
 #include "os/conf.h"
 #include "os/log.h"
 #include "os/main.h"
@@ -101,6 +102,15 @@ static int open_all(void)
 	return err < 0 || !c->service->behind ? err : c->service->behind->open(c);
 }
 
+/* What was pushed and could not be merged then. */
+static void resume_merges(void *arg)
+{
+	struct git_config git = dav_git(&app.dav);
+
+	(void)arg;
+	git_resume(&git);
+}
+
 static int start_all(const char *version)
 {
 	static struct dav_words mine;
@@ -124,6 +134,8 @@ static int start_all(const char *version)
 	err = control_start(&control);
 	if (err == 0)
 		err = store_keep(app.dav.store);
+	if (err == 0)
+		err = os_spawn("git", resume_merges, NULL);
 	if (err == 0)
 		err = os_listen(&app.listener, 443);
 	return err < 0 ? err : os_spawn("accept", accept_all, NULL);

@@ -8,7 +8,7 @@
  *		.tls = tls };
  *	dav_session(&cfg, stream);               one connection: TLS, HTTP; closes the stream
  *
- * /<user>.git/ is her branch as a git repository, to clone and fetch (sync/git.h).
+ * /<user>.git/ is her branch as a git repository, to clone, fetch and push (sync/git.h).
  *
  * One origin: clients keep credentials by origin, so one address has to serve calendars and contacts. The
  * service in front (calendar) answers /, the principal and .well-known of both itself, and hands on what

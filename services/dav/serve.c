@@ -4,7 +4,7 @@
 #include "os/log.h"
 #include "services/dav/front.h"
 #include "services/dav/dav_impl.h"
-#include "sync/git.h"
+#include "services/dav/push.h"
 
 #define HANDSHAKE_NS (10 * OS_SEC)
 
@@ -132,6 +132,17 @@ static bool is_behind(const struct dav_request *r)
 		str_eq(r->path.home, b->home);
 }
 
+struct git_config dav_git(const struct dav_config *cfg)
+{
+	return (struct git_config){ .store = cfg->store,
+		.registry = cfg->registry,
+		.guard = cfg->guard,
+		.tls = cfg->tls,
+		.object_bytes_max = DAV_ITEM_MAX,
+		.check_push = dav_push_check,
+		.ctx = (void *)cfg };
+}
+
 static void handle(struct http_x *x, void *ctx)
 {
 	struct dav_request r = { .x = x, .cfg = ctx };
@@ -139,9 +150,7 @@ static void handle(struct http_x *x, void *ctx)
 	int err;
 
 	if (git_is_path(x->path)) {
-		struct git_config git = {
-			.store = r.cfg->store, .registry = r.cfg->registry, .guard = r.cfg->guard
-		};
+		struct git_config git = dav_git(r.cfg);
 		git_handle(x, &git);
 		return;
 	}

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Two devices that change the same thing: by CalDAV and CardDAV with stale ETags, and by git."""
+import hashlib
 import os
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -74,5 +76,85 @@ def refused(e):
                 raise Failed(f"{service}: what stood is gone")
 
 
+def git(e, cwd, *args, code=0):
+    env = {**os.environ, "GIT_SSL_CAINFO": e.ca, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "HOME": cwd}
+    done = subprocess.run(("git", "-c", "user.name=A", "-c", "user.email=a@example.org", *args), cwd=cwd, env=env,
+                          capture_output=True, text=True, timeout=180, check=False)
+    if done.returncode != code:
+        raise Failed(f"git {args[0]}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout + done.stderr
+
+
+def shard(name):
+    return hashlib.sha256(name.encode()).hexdigest()[:2]
+
+
+def pushed(e):
+    # Breakage: a push that is taken and never merged; rows that don't follow it; any file is taken.
+    for service, _, ext, home, name in PLACES:
+        user = "alice"
+        make = (lambda n, t: EVENT.format(uid=n, title=t, hour=9)) if service == "calendar" else (
+            lambda n, t: CARD.format(uid=n, name=t))
+        title = "SUMMARY:" if service == "calendar" else "FN:"
+        for n in ("kept", "old"):
+            if ask(e, service, "PUT", home + n + ext, "--data-binary", make("push-" + n, "Before"))[0] not in (201, 204):
+                raise Failed("PUT")
+        with tempfile.TemporaryDirectory() as folder:
+            url = base(e, service).replace("https://", f"https://{user}:{e.password()}@") + f"/{user}.git"
+            git(e, folder, "clone", "-q", url, "r")
+            here = os.path.join(folder, "r")
+
+            def at(n, hh=None):
+                return os.path.join(here, name, hh or shard(n + ext), n + ext)
+
+            def put(n, text, hh=None):
+                os.makedirs(os.path.dirname(at(n, hh)), exist_ok=True)
+                write(at(n, hh), text)
+
+            def push(why=None):
+                git(e, here, "add", "-A")
+                git(e, here, "commit", "-qm", "offline")
+                said = git(e, here, "push", "origin", f"HEAD:refs/devices/laptop/{user}", code=1 if why else 0)
+                if why:
+                    if why not in said:
+                        raise Failed(f"{service}: wanted {why!r}\n{said}")
+                    git(e, here, "reset", "-q", "--hard", "HEAD~1")
+                return said
+
+            # The server changes one property, the laptop another, a new item and a deletion.
+            other = ("LOCATION:Here\r\nSUMMARY:Before" if service == "calendar" else "NOTE:n\r\nFN:Before")
+            old = make("push-kept", "Before").replace(title + "Before", other)
+            ask(e, service, "PUT", home + "kept" + ext, "--data-binary", old)
+            put("kept", make("push-kept", "Offline"))
+            put("new", make("push-new", "New"))
+            os.remove(at("old"))
+            push()
+            now = ask(e, service, "GET", home + "kept" + ext)[2]
+            if title + "Offline" not in now or other.split("\r")[0] not in now:
+                raise Failed(f"{service}: {now}")
+            if ask(e, service, "GET", home + "old" + ext)[0] != 404 or title + "New" not in ask(
+                    e, service, "GET", home + "new" + ext)[2]:
+                raise Failed(f"{service}: the push is not there")
+            if ask(e, service, "PUT", home + "twice" + ext, "--data-binary", make("push-new", "x"))[0] != 409:
+                raise Failed(f"{service}: a UID that was pushed is not known")
+            git(e, here, "pull", "-q", "--ff-only", "origin", user)
+            # What is refused, and why.
+            put("new", "nothing\r\n")
+            push("new" + ext)
+            put("odd", make("push-odd", "x"), hh="00" if shard("odd" + ext) != "00" else "01")
+            push("is not where an item of this name stands")
+            put("again", make("push-kept", "x"))
+            push("have the same UID")
+            write(os.path.join(here, name, "README"), "x")
+            push("is no part of a collection")
+            write(os.path.join(here, name, ".collection"), "kind plain\n")
+            push("changes the kind")
+            os.remove(os.path.join(here, ".gitattributes"))
+            push(".gitattributes")
+            git(e, here, "commit", "-q", "--allow-empty", "-m", "x")
+            if "it is merged" not in git(e, here, "push", "origin", f"HEAD:refs/heads/{user}", code=1):
+                raise Failed("a push to the user's branch is taken, or refused without a word")
+
+
 if __name__ == "__main__":
-    sys.exit(main([refused], targets=("unix", "virt"), services=BOTH, shared=True))
+    sys.exit(main([refused, pushed], targets=("unix", "virt"), services=BOTH, shared=True))

@@ -87,6 +87,9 @@ static json_t *obey(struct supervisor *v, struct str request)
 		if (v->quitting)
 			return json_pack("{s:s}", "error", "shutting down");
 		verbs[i].fn(u);
+		/* Something may have been written into allod.conf before. */
+		for (size_t k = 0; k < v->unit_count; k++)
+			unit_follow(&v->units[k]);
 		return json_pack("{s:b}", "ok", 1);
 	}
 	return json_pack("{s:s}", "error", "no such request");

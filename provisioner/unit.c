@@ -175,6 +175,24 @@ void unit_restart(struct unit *u)
 		unit_start(u);
 }
 
+void unit_follow(struct unit *u)
+{
+	struct prov p = { .home = u->p.home, .self = u->p.self };
+	struct prov_estate *e;
+	struct prov_behind now;
+
+	if (!u->proc.pid || u->stopping)
+		return;
+	arena_init(&p.arena, ARENA_BYTES);
+	e = ARENA_NEW(&p.arena, struct prov_estate);
+	if (e && prov_estate_load(e, &p) == 0 && prov_behind_find(&now, &p, e, &u->s) == 0 &&
+		memcmp(&now.at, &u->behind.at, sizeof(now.at)) != 0) {
+		os_log(OS_INFO, "svc=supervisor event=follow service=%.*s", STR_ARG(u->name));
+		unit_restart(u);
+	}
+	arena_free(&p.arena);
+}
+
 bool unit_idle(const struct unit *u)
 {
 	return !u->proc.pid && u->due == OS_FOREVER;

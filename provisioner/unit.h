@@ -63,6 +63,8 @@ void unit_free(struct unit *u);
 void unit_start(struct unit *u); /* nothing when it runs */
 void unit_stop(struct unit *u);
 void unit_restart(struct unit *u);
+/* Restarts one that runs, when what stands behind it is elsewhere by now (provisioner/launch.h). */
+void unit_follow(struct unit *u);
 bool unit_idle(const struct unit *u); /* no process and none to come by itself */
 
 /* What to poll for, *n rows; then unit_step in every round, whatever became ready. */

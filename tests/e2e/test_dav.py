@@ -9,7 +9,7 @@ import sys
 import tempfile
 from xml.etree import ElementTree
 
-from harness import Estate, Failed, free_ports, main
+from harness import Estate, Failed, free_ports, main, until
 
 BOTH = ("calendar", "contacts")
 EVENT = """BEGIN:VCALENDAR\r
@@ -265,10 +265,11 @@ def moved(e):
         conf = f.read()
     with open(path, "w", encoding="utf-8") as f:
         f.write(conf.replace(f"https = 127.0.0.1:{old}\n", f"https = 127.0.0.1:{new}\n"))
-    e.run("restart")
-    if e.port("https", "contacts") != new or \
-            status(e, "calendar", "PROPFIND", "/contacts/alice/", "-H", "Depth: 1") != 207:
-        raise Failed("contacts moved")
+    e.run("restart", "contacts")
+    if e.port("https", "contacts") != new:
+        raise Failed("contacts did not move")
+    until("calendar follows", lambda: e.service("calendar")["state"] == "ready" and
+          status(e, "calendar", "PROPFIND", "/contacts/alice/", "-H", "Depth: 1") == 207)
 
 
 def browser(e):

@@ -32,12 +32,14 @@ static int find_base(struct rejected *j)
 	unsigned tags = 0;
 	int err;
 
+	j->made_up = list.n > 0;
 	while (list.n && ++tags <= TAGS_MAX && !j->has_base) {
 		str_cut(&one, &list, list, ',');
 		one = str_trim(one);
 		if (one.n != STORE_HEX + 1 ||
 			store_oid_parse(&j->base, str_sub(one, 1, one.n - 1)) < 0)
 			continue;
+		j->made_up = false;
 		if (store_blob_all(&j->base_bytes, &j->r->a, j->s, &j->base, DAV_ITEM_MAX) < 0)
 			continue;
 		if (!is_item(j, NULL, j->base_bytes, &uid) || !str_eq(uid, j->r->uid))
@@ -110,7 +112,8 @@ static int join(struct rejected *j, struct store_edit *e, struct str now)
 
 	if (dav_item_same(now, j->bytes) || (j->has_base && dav_item_same(j->base_bytes, j->bytes)))
 		return 0;
-	if (!j->has_base && (!is_item(j, NULL, now, &uid) || !str_eq(uid, j->r->uid))) {
+	if (!j->has_base &&
+		(j->made_up || !is_item(j, NULL, now, &uid) || !str_eq(uid, j->r->uid))) {
 		j->what = "kept";
 		return 0;
 	}

@@ -15,7 +15,7 @@
  *
  * Nothing is done when it says nothing new: the same as the base, as what is there, or as what
  * was refused before with that base; and nothing without a base that has another UID: its client will find
- * another name for it.
+ * another name for it; nor with tags that no server of ours gives: that is no edit of what stood here.
  *
  * What was refused is kept in the branch refs/rejected/<user>, as <id> and <id>.why: the last ones, up to
  * limits, and what they replace as long as history is kept. An error is logged, and 412 is the reply

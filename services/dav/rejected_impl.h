@@ -15,6 +15,7 @@ struct rejected {
 	struct str ref;                 /* where it is kept */
 	const struct dav_meta *meta;    /* the collection's */
 	bool has_base;
+	bool made_up; /* If-Match has no tag that this server could have given */
 	struct store_oid base;
 	struct str base_bytes;
 	unsigned copies;  /* made of this item and still remembered */

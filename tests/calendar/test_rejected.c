@@ -134,7 +134,6 @@ Test(rejected, copy_is_somebodys)
 static void nothing_new(struct rig *r)
 {
 	const char *first = put(r, CAL "x.ics", event(r, "x", "a", "b"));
-	struct store_oid head;
 
 	put(r, CAL "x.ics", event(r, "x", "a2", "b"));
 	/* the base again; what is there; what is there already in it */
@@ -146,10 +145,11 @@ static void nothing_new(struct rig *r)
 	want(r, 412, ask(r, "PUT", CAL "x.ics", "If-None-Match: *\r\n", event(r, "y", "n", "b")));
 	want(r, 201, ask(r, "PUT", CAL "y.ics", "If-None-Match: *\r\n", event(r, "y", "n", "b")));
 	want(r, 412, ask(r, "PUT", CAL "no.ics", "If-Match: *\r\n", event(r, "n", "n", "b")));
+	/* a tag that is nobody's: it was never seen here */
+	want(r, 412, ask(r, "PUT", CAL "x.ics", "If-Match: \"1-2\"\r\n", event(r, "x", "z", "z")));
 	want(r, 403, ask(r, "PUT", CAL "x.ics", first, "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"));
 	cr_expect_eq(items(r), 2);
 	cr_expect(stands(r, CAL "x.ics", "SUMMARY:a2", "LOCATION:b"));
-	(void)head;
 }
 Test(rejected, nothing_new)
 {

@@ -168,7 +168,8 @@ struct store {
 	struct os_waitq keeper_wake;
 	os_time keeper_rests; /* until then: its last sweep failed */
 	struct os_waitq room; /* a sweep gave some back, or ended */
-	uint64_t swept_at; /* generation of the log when the last sweep ended; 0: something changed */
+	uint64_t
+		swept_at; /* generation of the log when the last sweep ended; 0: something changed */
 	int64_t ahead_sec; /* tests: horizons are reckoned from a later day */
 
 	struct store_stats stats;

@@ -138,24 +138,51 @@ static int widen(void *ctx, const struct ical_occurrence *x)
 	return 0;
 }
 
+/* Has it an end: is every rule of it bounded? */
+static bool ends(const struct content *c)
+{
+	struct content_line *l = content_get(c, STR("RRULE"), NULL);
+
+	for (; l; l = content_get(c, STR("RRULE"), l)) {
+		struct str one, key, value, rule = l->value;
+		bool bounded = false;
+		while (rule.n) {
+			str_cut(&one, &rule, rule, ';');
+			str_cut(&key, &value, one, '=');
+			key = str_trim(key);
+			bounded |= str_ieq(key, STR("COUNT")) || str_ieq(key, STR("UNTIL"));
+		}
+		if (!bounded)
+			return false;
+	}
+	return true;
+}
+
 /* Between which times it takes place at all, for the index; 0, 0 where that can't be said. */
 static void span(struct dav_facts *out, struct arena *a, struct content *root, struct content *cal)
 {
-	static const struct ical_window always = { INT64_MIN, ICAL_FOREVER };
+	struct ical_window w = { INT64_MIN, ICAL_FOREVER };
 	struct ical o = { .a = a, .root = root, .cal = cal };
+	struct ical_time start;
+	int err;
 
 	if (out->component != DAV_VEVENT)
 		return;
-	for (const struct content *c = cal->parts; c; c = c->next)
-		if (content_get(c, STR("RRULE"), NULL) || content_get(c, STR("RDATE"), NULL))
+	for (const struct content *c = cal->parts; c; c = c->next) {
+		struct content_line *l = content_get(c, STR("DTSTART"), NULL);
+		if (!str_ieq(c->name, STR("VEVENT")) || ends(c) || w.to != ICAL_FOREVER)
+			continue;
+		if (!l || ical_time_of(&start, &o, l) < 0)
 			return;
-	if (ical_occurrences(&o, STR("VEVENT"), &always, widen, out) < 0 ||
-		(!out->from && !out->to)) {
+		w.to = ical_utc(&o, &start) + 1; /* what begins first; it goes on for ever */
+	}
+	err = ical_occurrences(&o, STR("VEVENT"), &w, widen, out);
+	if (err < 0 || (!out->from && !out->to)) {
 		out->from = out->to = 0;
 		return;
 	}
 	out->from -= SPAN_SLACK;
-	out->to += SPAN_SLACK;
+	out->to = w.to == ICAL_FOREVER ? out->to + SPAN_SLACK : INT64_MAX;
 }
 
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,

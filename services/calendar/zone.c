@@ -32,6 +32,137 @@ int64_t zone_seconds(int64_t year, int month, int day, int hour, int minute, int
 	return os_date_unix(&d);
 }
 
+/* ---- POSIX TZ: what goes on for ever (RFC 8536, 3.3.1) ---- */
+static bool number(int *out, struct str *s, int max)
+{
+	size_t i = 0;
+	int n = 0;
+
+	while (i < s->n && s->p[i] >= '0' && s->p[i] <= '9' && n <= max)
+		n = n * 10 + (s->p[i++] - '0');
+	*out = n;
+	*s = str_sub(*s, i, s->n);
+	return i > 0 && n <= max;
+}
+
+static bool taken(struct str *s, char c)
+{
+	if (s->n == 0 || s->p[0] != c)
+		return false;
+	*s = str_sub(*s, 1, s->n);
+	return true;
+}
+
+/* [+-]hh[:mm[:ss]] */
+static bool clock_time(int32_t *out, struct str *s)
+{
+	bool minus = taken(s, '-');
+	int h, m = 0, sec = 0;
+
+	if (!minus)
+		(void)taken(s, '+');
+	if (!number(&h, s, 167) ||
+		(taken(s, ':') && (!number(&m, s, 59) || (taken(s, ':') && !number(&sec, s, 59)))))
+		return false;
+	*out = (h * 60 + m) * 60 + sec;
+	if (minus)
+		*out = -*out;
+	return true;
+}
+
+/* The abbreviation: <anything> or letters. */
+static bool skip_name(struct str *s)
+{
+	size_t i = 0;
+
+	if (taken(s, '<')) {
+		ptrdiff_t end = str_chr(*s, '>');
+		*s = str_sub(*s, (size_t)(end + 1), s->n);
+		return end >= 0;
+	}
+	while (i < s->n && ((s->p[i] | 32) >= 'a' && (s->p[i] | 32) <= 'z'))
+		i++;
+	*s = str_sub(*s, i, s->n);
+	return i >= 3;
+}
+
+static bool change_read(struct zone_change *c, struct str *s)
+{
+	*c = (struct zone_change){ .kind = '0', .at = 7200 };
+	if (!taken(s, ','))
+		return false;
+	if (taken(s, 'M')) {
+		c->kind = 'M';
+		if (!number(&c->month, s, 12) || !taken(s, '.') || !number(&c->week, s, 5) ||
+			!taken(s, '.') || !number(&c->day, s, 6) || !c->month || !c->week)
+			return false;
+	} else {
+		if (taken(s, 'J'))
+			c->kind = 'J';
+		if (!number(&c->day, s, 365))
+			return false;
+	}
+	return !taken(s, '/') || clock_time(&c->at, s);
+}
+
+static bool rule_read(struct zone_rule *r, struct str s)
+{
+	*r = (struct zone_rule){ 0 };
+	if (!skip_name(&s) || !clock_time(&r->standard, &s))
+		return false;
+	r->standard = -r->standard; /* POSIX counts west */
+	if (s.n == 0)
+		return true;
+	r->has_daylight = true;
+	r->daylight = r->standard + 3600;
+	if (!skip_name(&s))
+		return false;
+	if (s.n > 0 && s.p[0] != ',') {
+		if (!clock_time(&r->daylight, &s))
+			return false;
+		r->daylight = -r->daylight;
+	}
+	return change_read(&r->start, &s) && change_read(&r->end, &s) && s.n == 0;
+}
+
+static bool leap(int64_t y)
+{
+	return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+}
+
+/* The change in that year, on the wall before it. */
+static int64_t change_local(const struct zone_change *c, int64_t year)
+{
+	int64_t first, day;
+
+	if (c->kind == '0')
+		return zone_seconds(year, 1, 1 + c->day, 0, 0, 0) + c->at;
+	if (c->kind == 'J') /* February 29 is never counted */
+		return zone_seconds(year, 1, c->day + (leap(year) && c->day >= 60), 0, 0, 0) +
+			c->at;
+	first = zone_seconds(year, c->month, 1, 0, 0, 0) / DAY_SEC;
+	day = c->day - ((first + 4) % 7 + 7) % 7; /* 1970-01-01 was a Thursday */
+	day = (day + 7) % 7 + 7 * (c->week - 1);
+	while (first + day >= zone_seconds(year, c->month + 1, 1, 0, 0, 0) / DAY_SEC)
+		day -= 7;
+	return (first + day) * DAY_SEC + c->at;
+}
+
+static int32_t rule_offset(const struct zone_rule *r, int64_t utc)
+{
+	struct os_date d;
+	int64_t start, end;
+
+	if (!r->has_daylight)
+		return r->standard;
+	os_date_of(&d, utc + r->standard);
+	start = change_local(&r->start, d.year) - r->standard;
+	end = change_local(&r->end, d.year) - r->daylight;
+	if (start < end)
+		return utc >= start && utc < end ? r->daylight : r->standard;
+	return utc >= start || utc < end ? r->daylight : r->standard;
+}
+
 /* ---- TZif ---- */
 struct header {
 	uint32_t isut, isstd, leap, times, types, chars;
@@ -93,6 +224,7 @@ int zone_parse(struct zone *out, struct str name, struct str s)
 	s = str_sub(s, body, s.n);
 	if (s.n >= 2 && s.p[0] == '\n' && s.p[s.n - 1] == '\n')
 		out->rule = str_sub(s, 1, s.n - 1);
+	out->has_rule = out->rule.n > 0 && rule_read(&out->then, out->rule);
 	if (out->rule.n <= RULE_MAX && sane(out))
 		return 0;
 damaged:
@@ -104,16 +236,30 @@ static struct str entry_name(uint32_t i)
 	return str_of((const char *)tzdata + le32(tzdata + 4 + (size_t)i * 12));
 }
 
+static int found(struct zone *out, uint32_t i)
+{
+	const unsigned char *e = tzdata + 4 + (size_t)i * 12;
+	return zone_parse(out, entry_name(i), str_n(tzdata + le32(e + 4), le32(e + 8)));
+}
+
+/* The names are sorted; some write them in another case. */
 static int find(struct zone *out, struct str name)
 {
-	uint32_t n = le32(tzdata);
+	uint32_t n = le32(tzdata), low = 0, high = n;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const unsigned char *e = tzdata + 4 + (size_t)i * 12;
-		if (str_ieq(entry_name(i), name))
-			return zone_parse(
-				out, entry_name(i), str_n(tzdata + le32(e + 4), le32(e + 8)));
+	while (low < high) {
+		uint32_t mid = (low + high) / 2;
+		int order = str_cmp(entry_name(mid), name);
+		if (order == 0)
+			return found(out, mid);
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
+	for (uint32_t i = 0; i < n; i++)
+		if (str_ieq(entry_name(i), name))
+			return found(out, i);
 	return ERR_NOENT;
 }
 
@@ -129,157 +275,6 @@ int zone_find(struct zone *out, struct str name)
 		err = find(out, rest);
 	}
 	return err < 0 ? err_set(err, "no time zone \"%.*s\"", STR_ARG(name)) : 0;
-}
-
-/* ---- POSIX TZ: what goes on for ever (RFC 8536, 3.3.1) ---- */
-struct change {
-	char kind; /* 'M' month.week.day, 'J' day 1..365 without leap day, '0' day 0..365 */
-	int month, week, day;
-	int32_t at; /* seconds of that day, may be negative or over a day */
-};
-struct rule {
-	int32_t standard, daylight; /* east of UTC */
-	bool has_daylight;
-	struct change start, end;
-};
-
-static bool number(int *out, struct str *s, int max)
-{
-	size_t i = 0;
-	int n = 0;
-
-	while (i < s->n && s->p[i] >= '0' && s->p[i] <= '9' && n <= max)
-		n = n * 10 + (s->p[i++] - '0');
-	*out = n;
-	*s = str_sub(*s, i, s->n);
-	return i > 0 && n <= max;
-}
-
-static bool taken(struct str *s, char c)
-{
-	if (s->n == 0 || s->p[0] != c)
-		return false;
-	*s = str_sub(*s, 1, s->n);
-	return true;
-}
-
-/* [+-]hh[:mm[:ss]] */
-static bool clock_time(int32_t *out, struct str *s)
-{
-	bool minus = taken(s, '-');
-	int h, m = 0, sec = 0;
-
-	if (!minus)
-		(void)taken(s, '+');
-	if (!number(&h, s, 167) ||
-		(taken(s, ':') && (!number(&m, s, 59) || (taken(s, ':') && !number(&sec, s, 59)))))
-		return false;
-	*out = (h * 60 + m) * 60 + sec;
-	if (minus)
-		*out = -*out;
-	return true;
-}
-
-/* The abbreviation: <anything> or letters. */
-static bool skip_name(struct str *s)
-{
-	size_t i = 0;
-
-	if (taken(s, '<')) {
-		ptrdiff_t end = str_chr(*s, '>');
-		*s = str_sub(*s, (size_t)(end + 1), s->n);
-		return end >= 0;
-	}
-	while (i < s->n && ((s->p[i] | 32) >= 'a' && (s->p[i] | 32) <= 'z'))
-		i++;
-	*s = str_sub(*s, i, s->n);
-	return i >= 3;
-}
-
-static bool change_read(struct change *c, struct str *s)
-{
-	*c = (struct change){ .kind = '0', .at = 7200 };
-	if (!taken(s, ','))
-		return false;
-	if (taken(s, 'M')) {
-		c->kind = 'M';
-		if (!number(&c->month, s, 12) || !taken(s, '.') || !number(&c->week, s, 5) ||
-			!taken(s, '.') || !number(&c->day, s, 6) || !c->month || !c->week)
-			return false;
-	} else {
-		if (taken(s, 'J'))
-			c->kind = 'J';
-		if (!number(&c->day, s, 365))
-			return false;
-	}
-	return !taken(s, '/') || clock_time(&c->at, s);
-}
-
-static bool rule_read(struct rule *r, struct str s)
-{
-	*r = (struct rule){ 0 };
-	if (!skip_name(&s) || !clock_time(&r->standard, &s))
-		return false;
-	r->standard = -r->standard; /* POSIX counts west */
-	if (s.n == 0)
-		return true;
-	r->has_daylight = true;
-	r->daylight = r->standard + 3600;
-	if (!skip_name(&s))
-		return false;
-	if (s.n > 0 && s.p[0] != ',') {
-		if (!clock_time(&r->daylight, &s))
-			return false;
-		r->daylight = -r->daylight;
-	}
-	return change_read(&r->start, &s) && change_read(&r->end, &s) && s.n == 0;
-}
-
-static bool leap(int64_t y)
-{
-	return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-}
-
-/* The change in that year, on the wall before it. */
-static int64_t change_local(const struct change *c, int64_t year)
-{
-	int64_t first, day;
-
-	if (c->kind == '0')
-		return zone_seconds(year, 1, 1 + c->day, 0, 0, 0) + c->at;
-	if (c->kind == 'J') /* February 29 is never counted */
-		return zone_seconds(year, 1, c->day + (leap(year) && c->day >= 60), 0, 0, 0) +
-			c->at;
-	first = zone_seconds(year, c->month, 1, 0, 0, 0) / DAY_SEC;
-	day = c->day - ((first + 4) % 7 + 7) % 7; /* 1970-01-01 was a Thursday */
-	day = (day + 7) % 7 + 7 * (c->week - 1);
-	while (first + day >= zone_seconds(year, c->month + 1, 1, 0, 0, 0) / DAY_SEC)
-		day -= 7;
-	return (first + day) * DAY_SEC + c->at;
-}
-
-static int64_t year_of(int64_t t)
-{
-	int64_t y = 1970 + t / 31556952; /* the mean year; off by one at most */
-
-	while (zone_seconds(y, 1, 1, 0, 0, 0) > t)
-		y--;
-	while (zone_seconds(y + 1, 1, 1, 0, 0, 0) <= t)
-		y++;
-	return y;
-}
-
-static int32_t rule_offset(const struct rule *r, int64_t utc)
-{
-	int64_t year = year_of(utc + r->standard), start, end;
-
-	if (!r->has_daylight)
-		return r->standard;
-	start = change_local(&r->start, year) - r->standard;
-	end = change_local(&r->end, year) - r->daylight;
-	if (start < end)
-		return utc >= start && utc < end ? r->daylight : r->standard;
-	return utc >= start || utc < end ? r->daylight : r->standard;
 }
 
 /* ---- offsets ---- */
@@ -306,10 +301,9 @@ static uint32_t times_before(const struct zone *z, int64_t utc)
 int32_t zone_offset(const struct zone *z, int64_t utc)
 {
 	uint32_t n = times_before(z, utc);
-	struct rule r;
 
-	if (n == z->time_count && z->rule.n > 0 && rule_read(&r, z->rule))
-		return rule_offset(&r, utc);
+	if (n == z->time_count && z->has_rule)
+		return rule_offset(&z->then, utc);
 	return info_offset(z, n == 0 ? 0 : z->types[n - 1]);
 }
 

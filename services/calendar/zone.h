@@ -15,13 +15,27 @@
 
 #include "os/base.h"
 
+/* POSIX TZ, what goes on for ever (RFC 8536, 3.3.1). */
+struct zone_change {
+	char kind; /* 'M' month.week.day, 'J' day 1..365 without leap day, '0' day 0..365 */
+	int month, week, day;
+	int32_t at; /* seconds of that day, may be negative or over a day */
+};
+struct zone_rule {
+	int32_t standard, daylight; /* east of UTC */
+	bool has_daylight;
+	struct zone_change start, end;
+};
+
 struct zone { /* borrows the data in the image */
 	struct str name;
 	const unsigned char *times; /* 8 bytes each, big-endian */
 	const unsigned char *types; /* one per time: index of an info */
 	const unsigned char *infos; /* 6 bytes each */
 	uint32_t time_count, info_count;
-	struct str rule; /* POSIX TZ for what comes after the last time; may be empty */
+	struct str rule; /* for what comes after the last time; may be empty */
+	bool has_rule;
+	struct zone_rule then;
 };
 /* Case is folded, as clients do; a leading "/vendor/…/" prefix of old calendars is passed over
  * ("/citadel.org/20210210_1/Europe/Berlin"). ERR_NOENT. */

@@ -89,7 +89,7 @@ static void get_one(struct dav_multi *m, const struct dav_asked *asked, const st
 		xml_leaf(&m->b, XML_DAV, "href", href);
 		buf_add(&m->b, STR("<D:status>HTTP/1.1 404 Not Found</D:status>"));
 		xml_close(&m->b, XML_DAV, "response");
-	} else if (dav_res_find(&res, r, &p) < 0) {
+	} else if (dav_item_find(&res, r, &p) < 0 && dav_res_find(&res, r, &p) < 0) {
 		dav_multi_status(m, &p, false, 404);
 	} else {
 		dav_multi_props(m, &res, asked);

@@ -50,6 +50,8 @@ MUST_CHECK int dav_res_members(
  * The items of a collection by the index, without reading them: of the components `components` (0: all)
  * and not wholly outside [from, to). `res` is borrowed during the call; fn must not write to the store.
  */
+/* One of them, by its name; what has no row (a collection) is ERR_NOENT here. */
+MUST_CHECK int dav_item_find(struct dav_res *out, struct dav_request *r, const struct dav_path *p);
 typedef int dav_item_fn(void *ctx, struct dav_res *res);
 MUST_CHECK int dav_items(struct dav_request *r, const struct dav_res *collection,
 	unsigned components, int64_t from, int64_t to, dav_item_fn *fn, void *ctx);

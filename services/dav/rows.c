@@ -82,6 +82,28 @@ static struct str item_key(
 	return str_n(out, KEY_BYTES + name.n);
 }
 
+int dav_item_find(struct dav_res *out, struct dav_request *r, const struct dav_path *p)
+{
+	char room[ITEM_KEY];
+	struct str key = STR_NONE, value;
+	struct buf folder;
+	int err;
+
+	if (p->n == 0)
+		return ERR_NOENT;
+	buf_init(&folder, &r->item);
+	buf_add(&folder, STR(""));
+	dav_collection_folder(&folder, p->segs, p->n - 1);
+	if (folder.err >= 0)
+		key = item_key(room, r->ref, buf_str(&folder), p->segs[p->n - 1]);
+	err = key.p ? store_row_get(&value, &r->item, r->cfg->store, key) : ERR_NOENT;
+	if (err < 0 || value.n != ITEM_VALUE)
+		return err < 0 ? err : ERR_NOENT;
+	*out = (struct dav_res){ .path = *p };
+	memcpy(out->node.oid.b, value.p, sizeof(out->node.oid.b));
+	return 0;
+}
+
 struct scan {
 	struct dav_request *r;
 	const struct dav_res *of;
@@ -237,7 +259,7 @@ static int derive(void *ctx, struct store_derive *d, struct str ref,
 void dav_driver(struct store_driver *out, const struct dav_service *service)
 {
 	*out = (struct store_driver){ .name = service->name,
-		.version = 1,
+		.version = 2, /* 1: a series had no bounds */
 		.derive = derive,
 		.ctx = (void *)service,
 		.merge = dav_merge,

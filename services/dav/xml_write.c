@@ -44,10 +44,30 @@ static size_t character(struct str s)
 	return n;
 }
 
+/* How many bytes stand as they are: all but what is escaped, and what may not be UTF-8. */
+static size_t plain(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n) {
+		unsigned char c = (unsigned char)s.p[n];
+		if (c < ' ' || c >= 0x80 || c == '&' || c == '<' || c == '>' || c == '"')
+			break;
+		n++;
+	}
+	return n;
+}
+
 static void escape(struct buf *b, struct str s, bool attr)
 {
 	while (s.n > 0) {
-		size_t n = character(s);
+		size_t n = plain(s);
+		if (n) {
+			buf_add(b, str_n(s.p, n));
+			s = str_n(s.p + n, s.n - n);
+			continue;
+		}
+		n = character(s);
 		switch (s.p[0]) {
 		case '&': buf_add(b, STR("&amp;")); break;
 		case '<': buf_add(b, STR("&lt;")); break;

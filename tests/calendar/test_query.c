@@ -117,6 +117,65 @@ static int query(struct rig *r, const char *filter, const char *data)
 			.p);
 }
 
+/* What the index says of a series: over before, not yet begun, moved to before its first, for ever. */
+static const struct {
+	const char *name, *lines;
+} spans[] = {
+	{ "until", "DTSTART:20200101T100000Z" NL "RRULE:FREQ=WEEKLY;UNTIL=20210101T000000Z" NL },
+	{ "count", "DTSTART:20200101T100000Z" NL "RRULE:FREQ=DAILY;COUNT=400" NL },
+	{ "moved",
+		"DTSTART:20200101T100000Z" NL "RRULE:FREQ=WEEKLY" NL "END:VEVENT" NL
+		"BEGIN:VEVENT" NL "UID:moved" NL "RECURRENCE-ID:20200108T100000Z" NL
+		"DTSTART:20190101T100000Z" NL },
+	{ "extra",
+		"DTSTART:20200101T100000Z" NL "RRULE:FREQ=WEEKLY;COUNT=2" NL
+		"RDATE:20300101T100000Z" NL },
+	{ "late",
+		"DTSTART:20200101T100000Z" NL "RRULE:FREQ=WEEKLY;COUNT=2" NL "END:VEVENT" NL
+		"BEGIN:VEVENT" NL "UID:late" NL "RECURRENCE-ID:20200108T100000Z" NL
+		"DTSTART:20310101T100000Z" NL "DURATION:P10D" NL },
+	{ "ever", "DTSTART;VALUE=DATE:20200101" NL "RRULE:FREQ=DAILY" NL },
+};
+static const struct {
+	const char *filter, *found;
+} windows[] = {
+	{ EV(RANGE("20180101T000000Z", "20181231T000000Z")), "" },
+	{ EV(RANGE("20190101T000000Z", "20190102T000000Z")), "moved" },
+	{ EV(RANGE("20200101T000000Z", "20200101T120000Z")), "until count moved extra late ever" },
+	{ EV(RANGE("20201230T000000Z", "20201231T000000Z")), "until count moved ever" },
+	{ EV(RANGE("20210203T000000Z", "20210204T000000Z")), "count moved ever" },
+	{ EV(RANGE("20210210T000000Z", "20210211T000000Z")), "moved ever" },
+	{ EV(RANGE("20300101T000000Z", "20300102T000000Z")), "extra ever" },
+	{ EV(RANGE("20310110T000000Z", "20310111T000000Z")), "late ever" },
+	{ EV(RANGE("24990101T000000Z", "24990109T000000Z")), "moved ever" },
+};
+
+static void bounded(struct rig *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
+		want(r, 201,
+			ask(r, "PUT", arena_fmt(&r->a, CAL "%s", spans[i].name).p, NULL,
+				arena_fmt(&r->a,
+					"BEGIN:VCALENDAR" NL "BEGIN:VEVENT" NL "UID:%s" NL
+					"%sEND:VEVENT" NL "END:VCALENDAR" NL,
+					spans[i].name, spans[i].lines)
+					.p));
+	for (size_t i = 0; i < ARRAY_LEN(windows); i++) {
+		struct buf got;
+		buf_init(&got, &r->a);
+		buf_add(&got, STR(""));
+		want(r, 207, query(r, windows[i].filter, ""));
+		for (size_t k = 0; k < ARRAY_LEN(spans); k++)
+			if (says(r, arena_fmt(&r->a, CAL "%s<", spans[k].name).p))
+				buf_fmt(&got, "%s%s", got.n ? " " : "", spans[k].name);
+		cr_expect_str_eq(got.p, windows[i].found, "%s", windows[i].filter);
+	}
+}
+Test(query, bounded)
+{
+	rig_run(&calendar_service, bounded);
+}
+
 static void filters(struct rig *r)
 {
 	fill(r);

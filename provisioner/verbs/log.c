@@ -18,7 +18,7 @@ static const struct prov_history_opts history = { OPT_USER, OPT_RAW, OPT_JSON };
 struct job {
 	struct prov_history *h;
 	uint64_t left;
-	char next[64]; /* where the next page starts; "" at the end */
+	char next[672]; /* where the next page starts: up to 16 ids; "" at the end */
 	struct str path;
 	int code;
 };

@@ -87,17 +87,56 @@ static int diff(void *ctx, struct str ref, const struct store_oid *old_tree,
 	return err;
 }
 
-static int on_commit(void *ctx, const struct store_commit *c)
-{
-	struct control_walk *w = ctx;
+/* ---- log ---- */
+struct follow {
+	struct store *s;
+	struct control_walk *w;
+};
+struct state {
+	bool there;
+	struct store_entry e;
+};
 
-	return w->fn(w->ctx, c, w->path);
+static int look(void *ctx, void *state, const struct store_oid *tree, const void *newer,
+	const struct store_oid *newer_tree)
+{
+	struct follow *f = ctx;
+	struct state *st = state;
+	int err = store_find(&st->e, f->s, tree, f->w->path);
+
+	(void)newer, (void)newer_tree;
+	st->there = err >= 0;
+	return err == ERR_NOENT ? 0 : err;
+}
+
+static bool same(const void *a, const void *b)
+{
+	const struct state *x = a, *y = b;
+
+	return x->there == y->there && (!x->there || store_oid_eq(&x->e.oid, &y->e.oid));
+}
+
+static int told(void *ctx, const struct store_commit *c, const void *state, const void *before)
+{
+	struct follow *f = ctx;
+
+	if (!before && !((const struct state *)state)->there)
+		return 0;
+	return f->w->fn(f->w->ctx, c, f->w->path);
 }
 
 static int walk_log(void *ctx, struct arena *a, struct control_walk *w)
 {
+	static const struct store_lines_ops ops = { sizeof(struct state), look, same, told };
+	struct follow f = { ctx, w };
+	int err;
+
 	(void)a;
-	return store_log(ctx, &w->from, w->path, on_commit, w);
+	w->next = w->from;
+	err = store_lines_walk(&w->next, f.s, &ops, &f, w->scan_max);
+	w->more = w->next.n > 0;
+	w->next_path = w->path;
+	return err;
 }
 
 void control_files(struct control_words *out, struct store *s)

@@ -307,12 +307,12 @@ static int log_row(void *ctx, const struct store_commit *c, struct str path)
 
 	if (g->left-- == 0) {
 		g->w.more = true;
-		g->w.next = c->id;
 		g->w.next_path = arena_dup(&g->q->x->arena, path);
 		return ERR_CLOSED;
 	}
 	row = commit_json(c);
-	err = g->q->words.restore ? log_changes(row, g, c, path) : 0;
+	/* What a merge brought together is told of the commits it joins. */
+	err = g->q->words.restore && c->parent_count < 2 ? log_changes(row, g, c, path) : 0;
 	if (err == 0)
 		return send(&g->l, row);
 	json_decref(row);
@@ -333,35 +333,72 @@ static int log_limit(struct log *g)
 		: 0;
 }
 
+/* Ids with commas between, as log_next tells them, or one commit in any other way. */
+static int log_from(struct store_lines *out, struct store_commit *first, const struct query *q)
+{
+	struct str rest = control_param(q->x, "from"), one;
+	struct store_commit c;
+	bool more = rest.p != NULL;
+	int err = 0;
+
+	out->n = 0;
+	do {
+		if (more)
+			more = str_cut(&one, &rest, rest, ',');
+		else
+			one = STR_NONE;
+		if (out->n == STORE_LINES_MAX)
+			return err_set(ERR_BAD, "from names over %d commits", STORE_LINES_MAX);
+		err = resolve(out->n ? &c : first, q, one);
+		if (err == 0)
+			out->open[out->n] = out->n ? c.id : first->id;
+		out->n++;
+	} while (more && err == 0);
+	return err;
+}
+
+static json_t *log_next(const struct control_walk *w, struct arena *a)
+{
+	char hex[STORE_HEX];
+	struct buf ids;
+
+	buf_init(&ids, a);
+	for (size_t i = 0; i < w->next.n; i++)
+		buf_fmt(&ids, "%s%s", i ? "," : "", store_oid_hex(hex, &w->next.open[i]));
+	return json_pack("{s:b,s:s%,s:o}", "more", 1, "from", ids.p, ids.n, "path",
+		control_text(w->next_path));
+}
+
 void control_log(struct control *c, struct http_x *x, struct str rest)
 {
-	struct store_commit from;
+	struct log *g = ARENA_NEW(&x->arena, struct log);
+	struct store_commit first;
 	struct query q;
-	struct log g = { .q = &q, .l = { .x = x } };
-	char hex[STORE_HEX];
 	int err;
 
 	(void)rest;
-	query(&q, c, x);
-	err = log_limit(&g);
-	if (err == 0)
-		err = resolve(&from, &q, control_param(x, "from"));
-	if (err == 0) {
-		choose_words(&q, &from.tree);
-		g.w = (struct control_walk){ .ref = q.ref,
-			.path = q.path,
-			.from = from.id,
-			.scan_max = LOG_SCAN,
-			.goes_on = control_param(x, "on").n > 0,
-			.fn = log_row,
-			.ctx = &g };
-		err = q.words.log(q.words.ctx, &x->arena, &g.w);
+	if (!g) {
+		control_fail(x, err_set(ERR_NOMEM, "out of memory"), NULL);
+		return;
 	}
-	if (err == 0 && g.w.more)
-		err = send(&g.l,
-			json_pack("{s:b,s:s,s:o}", "more", 1, "from", store_oid_hex(hex, &g.w.next),
-				"path", control_text(g.w.next_path)));
-	end(&g.l, err);
+	query(&q, c, x);
+	*g = (struct log){ .q = &q, .l = { .x = x } };
+	err = log_limit(g);
+	if (err == 0)
+		err = log_from(&g->w.from, &first, &q);
+	if (err == 0) {
+		choose_words(&q, &first.tree);
+		g->w.ref = q.ref;
+		g->w.path = q.path;
+		g->w.scan_max = LOG_SCAN;
+		g->w.goes_on = control_param(x, "on").n > 0;
+		g->w.fn = log_row;
+		g->w.ctx = g;
+		err = q.words.log(q.words.ctx, &x->arena, &g->w);
+	}
+	if (err == 0 && g->w.more)
+		err = send(&g->l, log_next(&g->w, &x->arena));
+	end(&g->l, err);
 }
 
 /* ---- show and diff ---- */

@@ -12,7 +12,7 @@
 #ifndef SERVICES_CONTROL_WORDS_H
 #define SERVICES_CONTROL_WORDS_H
 
-#include "store/store.h"
+#include "store/lines.h"
 
 #include <jansson.h>
 
@@ -23,14 +23,15 @@ typedef int control_commit_fn(void *ctx, const struct store_commit *c, struct st
 
 struct control_walk {
 	struct str ref, path;
-	struct store_oid from;
-	uint64_t scan_max; /* commits looked at */
-	bool goes_on;      /* from `next`: no error if nothing more is found */
+	struct store_lines from; /* at least one; more where a walk goes on */
+	uint64_t scan_max;       /* commits looked at */
+	bool goes_on;            /* from `next`: no error if nothing more is found */
 	control_commit_fn *fn;
 	void *ctx;
-	/* results: where to go on when scan_max was reached */
+	/* results: where to go on when scan_max was reached, or fn had enough (it may set the first and
+	 * the last of them): with the commit that it was given last */
 	bool more;
-	struct store_oid next;
+	struct store_lines next;
 	struct str next_path; /* in the arena */
 };
 struct control_restore {
@@ -50,7 +51,7 @@ struct control_words {
 	/* What changed from one tree (NULL: an empty one) to another below `path`. BLOCKS in fn. */
 	int (*diff)(void *ctx, struct str ref, const struct store_oid *old_tree,
 		const struct store_oid *new_tree, struct str path, control_row_fn *fn, void *to);
-	/* Newest first, by first parent; follows what was renamed. BLOCKS. */
+	/* Newest first; follows what was renamed. BLOCKS. */
 	int (*log)(void *ctx, struct arena *a, struct control_walk *w);
 	/* The newest commit in which stood what stands no more. ERR_EXIST: it is there; ERR_NOENT. */
 	int (*last)(struct store_oid *out, void *ctx, struct str ref, struct str path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The commits that changed a collection or an item: those whose tree holds something else there than
- * their first parent's. An item is followed to where it stood before it was moved: in the commit that
- * brought it here, one with the same bytes went from there.
+ * all their parents' (store/lines.h). An item is followed to where it stood before it was moved: in
+ * the commit that brought it here, one with the same bytes went from there.
  */
 #include "services/dav/words_impl.h"
 
@@ -11,101 +11,84 @@ struct follow {
 	struct control_walk *walk;
 	struct arena *kept; /* the caller's */
 	struct words_scope scope;
-	struct store_oid id, tree; /* of the commit before (a newer one) */
-	struct store_oid now;      /* what stood there in it, if has_now */
-	bool has_id, has_now, seen, enough;
-	uint64_t scanned;
+	struct words_scope last; /* that was looked at */
+	struct store_oid sought; /* bytes of what may have been moved */
+};
+struct state {
+	struct words_scope scope;
+	struct store_oid oid;
+	bool there;
 };
 
-static int at(struct store_oid *out, bool *there, struct follow *f, const struct store_oid *tree)
+static int at(struct state *st, struct follow *f, const struct store_oid *tree)
 {
 	struct store_entry e;
-	int err = store_find(&e, f->w->store, tree, words_under(&f->scope));
+	int err = store_find(&e, f->w->store, tree, words_under(&st->scope));
 
-	*there = err >= 0;
-	*out = e.oid;
+	st->there = err >= 0;
+	st->oid = e.oid;
 	return err == ERR_NOENT ? 0 : err;
-}
-
-static int tell(struct follow *f)
-{
-	struct store_commit c;
-	struct arena a;
-	int err;
-
-	arena_init(&a, 1 << 20);
-	err = store_commit_get(&c, &a, f->w->store, &f->id);
-	if (err >= 0)
-		err = f->walk->fn(f->walk->ctx, &c, words_path(f->kept, &f->scope));
-	arena_free(&a);
-	return err;
 }
 
 static int same_bytes(void *ctx, const struct store_change *c)
 {
 	struct follow *f = ctx;
 
-	if (!c->before || c->after || !store_oid_eq(c->before, &f->now))
+	if (!c->before || c->after || !store_oid_eq(c->before, &f->sought))
 		return 0;
-	f->scope.file = arena_dup(f->kept, c->path);
+	f->last.file = arena_dup(f->kept, c->path);
 	return ERR_EXIST;
 }
 
 /* It is not in `older`, but in the commit after: did it stand elsewhere? */
-static int moved_from(struct follow *f, const struct store_oid *older, bool *there)
+static int moved_from(struct state *st, struct follow *f, const struct store_oid *older,
+	const struct state *newer, const struct store_oid *newer_tree)
 {
-	int err = store_diff(f->w->store, older, &f->tree, STR(""), same_bytes, f);
+	int err;
 
-	*there = err == ERR_EXIST;
-	return err == ERR_EXIST ? 0 : err;
+	f->sought = newer->oid;
+	f->last = st->scope;
+	err = store_diff(f->w->store, older, newer_tree, STR(""), same_bytes, f);
+	if (err != ERR_EXIST)
+		return err;
+	st->scope = f->last;
+	return st->scope.file.p ? at(st, f, older)
+				: err_set(ERR_LIMIT, "dav: it was moved too often");
 }
 
-static int on_commit(void *ctx, const struct store_commit *c)
+static int look(void *ctx, void *state, const struct store_oid *tree, const void *newer,
+	const struct store_oid *newer_tree)
 {
 	struct follow *f = ctx;
-	struct store_oid then;
-	bool there;
-	int err = at(&then, &there, f, &c->tree);
+	struct state *st = state;
+	const struct state *after = newer;
+	int err;
 
-	if (err >= 0 && f->has_id &&
-		(there != f->has_now || (there && !store_oid_eq(&then, &f->now)))) {
-		err = tell(f);
-		if (err >= 0 && !there && f->scope.file.n)
-			err = moved_from(f, &c->tree, &there);
-		then = there && err >= 0 ? (at(&then, &there, f, &c->tree) < 0 ? f->now : then)
-					 : then;
-	}
-	f->seen |= there;
-	f->now = then;
-	f->has_now = there;
-	f->id = c->id;
-	f->tree = c->tree;
-	f->has_id = true;
-	if (err >= 0 && f->scanned++ == f->walk->scan_max) {
-		f->walk->more = f->enough = true;
-		f->walk->next = c->id;
-		f->walk->next_path = words_path(f->kept, &f->scope);
-		return ERR_CLOSED;
-	}
-	f->enough |= err < 0;
+	st->scope = after ? after->scope : f->scope;
+	err = at(st, f, tree);
+	if (err >= 0 && after && after->there && !st->there && st->scope.file.n)
+		err = moved_from(st, f, tree, after, newer_tree);
+	f->last = st->scope;
 	return err;
 }
 
-/* The first commit of all made what it holds. */
-static int tell_first(struct follow *f)
+static bool same(const void *a, const void *b)
 {
-	struct store_commit c;
-	struct arena a;
-	bool first;
-	int err;
+	const struct state *x = a, *y = b;
 
-	if (!f->has_id || f->enough || !f->has_now)
+	return x->there == y->there &&
+		(!x->there ||
+			(store_oid_eq(&x->oid, &y->oid) && str_eq(x->scope.file, y->scope.file)));
+}
+
+static int told(void *ctx, const struct store_commit *c, const void *state, const void *before)
+{
+	struct follow *f = ctx;
+	const struct state *st = state;
+
+	if (!before && !st->there)
 		return 0;
-	arena_init(&a, 1 << 20);
-	err = store_commit_get(&c, &a, f->w->store, &f->id);
-	first = err >= 0 && c.parent_count == 0;
-	arena_free(&a);
-	return first ? tell(f) : err;
+	return f->walk->fn(f->walk->ctx, c, words_path(f->kept, &st->scope));
 }
 
 /* Where a walk goes on, the path is one of ours and may name what is not there. */
@@ -139,14 +122,15 @@ static int at_its_word(struct words_scope *out, struct arena *a, struct str path
 
 int words_log(void *ctx, struct arena *a, struct control_walk *walk)
 {
-	struct follow f = { .w = ctx, .walk = walk, .kept = a };
+	static const struct store_lines_ops ops = { sizeof(struct state), look, same, told };
+	struct follow f = { .w = ctx, .walk = walk };
 	struct store_commit c;
 	struct store_oid last;
 	struct arena turn;
 	int err;
 
 	arena_init(&turn, 1 << 20);
-	err = store_commit_get(&c, &turn, f.w->store, &walk->from);
+	err = store_commit_get(&c, &turn, f.w->store, walk->from.open);
 	arena_free(&turn);
 	arena_init(&turn, WORDS_ROOM);
 	f.kept = &turn;
@@ -155,16 +139,17 @@ int words_log(void *ctx, struct arena *a, struct control_walk *walk)
 	if (err == ERR_NOENT && walk->goes_on)
 		err = at_its_word(&f.scope, &turn, walk->path);
 	else if (err == ERR_NOENT)
-		err = words_scope_back(&f.scope, &last, &turn, f.w, walk->path, &walk->from);
+		err = words_scope_back(&f.scope, &last, &turn, f.w, walk->path, walk->from.open);
+	walk->next = walk->from;
 	if (err >= 0)
-		err = store_log(f.w->store, &walk->from, STR(""), on_commit, &f);
-	if (err >= 0)
-		err = tell_first(&f);
-	if (walk->more && walk->next_path.p) {
-		walk->next_path = arena_dup(a, walk->next_path);
+		err = store_lines_walk(&walk->next, f.w->store, &ops, &f, walk->scan_max);
+	if (err >= 0 && walk->next.n > 0) {
+		struct str path = walk->more ? walk->next_path : words_path(&turn, &f.last);
+		walk->more = true;
+		walk->next_path = arena_dup(a, path);
 	}
 	arena_free(&turn);
-	return err == ERR_CLOSED ? 0 : err;
+	return err;
 }
 
 int words_last(struct store_oid *out, void *ctx, struct str ref, struct str path)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The commits that changed a mailbox or a message. At each commit what the path names has a state:
- * the folder's oid, or where the message is and its line. A commit whose first parent has another
- * state changed it. The mailbox is followed by id through renames, the message by lane and seq
+ * the folder's oid, or where the message is and its line. A commit whose parents all have another
+ * state changed it (store/lines.h). The mailbox is followed by id through renames, the message by lane and seq
  * through moves; both are looked for elsewhere only where they are not at the place known.
  */
 #include "services/mail/words_impl.h"
@@ -17,16 +17,13 @@ struct follow {
 	struct store *s;
 	struct control_walk *w;
 	struct mail_scope scope;
-	struct arena *kept;        /* the caller's */
-	struct arena arena;        /* of names */
-	struct arena turn;         /* of one commit */
-	struct store_oid id, tree; /* of the commit before (a newer one) */
-	bool has_id, enough;
-	struct state state; /* ... and its state */
-	uint64_t scanned;
-	bool seen;      /* it was there at some commit */
-	bool find_last; /* instead of telling: stop where it is there */
-	struct store_oid found;
+	struct arena *kept;     /* the caller's */
+	struct arena arena;     /* of names */
+	struct arena turn;      /* of one commit */
+	struct state state;     /* in the commit before (a newer one); first where to look */
+	struct state last;      /* that was found */
+	bool seen;              /* it was there at some commit */
+	struct store_oid found; /* mail_words_last: the commit where it is there */
 };
 
 static int read_id(bool *has, struct mail_id *id, struct follow *f, const struct store_oid *tree,
@@ -187,45 +184,32 @@ static struct str path_then(struct follow *f, const struct state *s)
 	return f->scope.mailbox.n > 0 ? s->name : STR("");
 }
 
-static int tell(struct follow *f, const struct store_oid *id, const struct state *s)
+static int look(void *ctx, void *state, const struct store_oid *tree, const void *newer,
+	const struct store_oid *newer_tree)
 {
-	struct store_commit c;
-	struct arena a;
-	arena_init(&a, 1 << 20);
-	int err = store_commit_get(&c, &a, f->s, id);
-	if (err == 0)
-		err = f->w->fn(f->w->ctx, &c, path_then(f, s));
-	arena_free(&a);
+	struct follow *f = ctx;
+	struct state first = f->state, *now = state;
+	if (newer != NULL)
+		f->state = *(const struct state *)newer;
+	int err = state_at(now, f, newer_tree, tree);
+	f->state = first;
+	f->last = *now;
+	f->seen = f->seen || (err == 0 && now->there);
 	return err;
 }
 
-static int on_commit(void *ctx, const struct store_commit *c)
+static bool same(const void *a, const void *b)
+{
+	return same_state(a, b);
+}
+
+static int told(void *ctx, const struct store_commit *c, const void *state, const void *before)
 {
 	struct follow *f = ctx;
-	struct state now;
-	int err = state_at(&now, f, f->has_id ? &f->tree : NULL, &c->tree);
-	if (err < 0)
-		return err;
-	if (f->find_last && now.there) {
-		f->found = c->id;
-		return ERR_EXIST;
-	}
-	if (f->has_id && !f->find_last && !same_state(&f->state, &now))
-		err = tell(f, &f->id, f->state.there ? &f->state : &now);
-	f->seen = f->seen || now.there;
-	f->state = now;
-	f->id = c->id;
-	f->tree = c->tree;
-	f->has_id = true;
-	if (err == 0 && f->w != NULL && f->scanned++ == f->w->scan_max) {
-		f->w->more = f->enough = true;
-		f->w->next = c->id;
-		f->w->next_path = arena_dup(f->kept, path_then(f, &now));
-		return ERR_CLOSED;
-	}
-	if (err < 0)
-		f->enough = true;
-	return err;
+	const struct state *now = state;
+	if (before == NULL && !now->there)
+		return 0;
+	return f->w->fn(f->w->ctx, c, path_then(f, now->there || before == NULL ? now : before));
 }
 
 /* A mailbox gone since had the folder its name gives. */
@@ -264,7 +248,8 @@ static int scope_of(
 	return mail_scope_parse(&f->scope, &f->arena, acct, path, NULL, NULL);
 }
 
-static int follow(struct follow *f, struct mail *m, struct str ref, struct str path,
+/* At the commit `from`. */
+static int begin(struct follow *f, struct mail *m, struct str ref, struct str path,
 	const struct store_oid *from)
 {
 	struct mail_account *acct;
@@ -278,50 +263,56 @@ static int follow(struct follow *f, struct mail *m, struct str ref, struct str p
 	struct store_oid tree = c.tree;
 	if (err == 0)
 		err = scope_of(f, acct, path, &tree);
-	if (err == 0)
-		err = first_place(f, &tree);
-	if (err == 0)
-		err = store_log(m->s, from, STR(""), on_commit, f);
-	return err;
+	return err < 0 ? err : first_place(f, &tree);
 }
 
-/* The first commit of all made what it holds. */
-static int tell_first(struct follow *f)
+static void end(struct follow *f)
 {
-	struct store_commit c;
-	struct arena a;
-	if (!f->has_id || f->enough || !f->state.there)
-		return 0;
-	arena_init(&a, 1 << 20);
-	int err = store_commit_get(&c, &a, f->s, &f->id);
-	bool first = err == 0 && c.parent_count == 0;
-	arena_free(&a);
-	return first ? tell(f, &f->id, &f->state) : err;
+	arena_free(&f->arena);
+	arena_free(&f->turn);
 }
 
 int mail_words_log(void *ctx, struct arena *a, struct control_walk *w)
 {
+	static const struct store_lines_ops ops = { sizeof(struct state), look, same, told };
 	struct follow f = { .w = w, .kept = a };
-	int err = follow(&f, ctx, w->ref, w->path, &w->from);
+	int err = begin(&f, ctx, w->ref, w->path, &w->from.open[0]);
+	w->next = w->from;
 	if (err == 0)
-		err = tell_first(&f);
-	if (err == 0 && !f.seen && !f.enough && !w->goes_on)
+		err = store_lines_walk(&w->next, f.s, &ops, &f, w->scan_max);
+	if (err == 0 && w->next.n > 0 && !w->more) {
+		w->more = true;
+		w->next_path = arena_dup(a, path_then(&f, &f.last));
+	}
+	if (err == 0 && !f.seen && !w->more && !w->goes_on)
 		err = err_set(ERR_NOENT, "\"%.*s\" was never there", STR_ARG(w->path));
-	arena_free(&f.arena);
-	arena_free(&f.turn);
-	return err == ERR_CLOSED ? 0 : err;
+	end(&f);
+	return err;
+}
+
+static int find_last(void *ctx, const struct store_commit *c)
+{
+	struct follow *f = ctx;
+	struct state now;
+	int err = state_at(&now, f, NULL, &c->tree);
+	if (err < 0 || !now.there)
+		return err;
+	f->found = c->id;
+	return ERR_EXIST;
 }
 
 int mail_words_last(struct store_oid *out, void *ctx, struct str ref, struct str path)
 {
 	struct mail *m = ctx;
-	struct follow f = { .find_last = true };
+	struct follow f = { .kept = NULL };
 	struct store_oid head;
 	int err = store_ref_get(&head, m->s, ref);
+	if (err < 0)
+		return err;
+	err = begin(&f, m, ref, path, &head);
 	if (err == 0)
-		err = follow(&f, m, ref, path, &head);
-	arena_free(&f.arena);
-	arena_free(&f.turn);
+		err = store_log(m->s, &head, STR(""), find_last, &f);
+	end(&f);
 	if (err == 0)
 		return err_set(ERR_NOENT, "\"%.*s\" was never there", STR_ARG(path));
 	if (err != ERR_EXIST)

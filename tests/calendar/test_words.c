@@ -110,7 +110,7 @@ static void log_is(struct rig *r, const char *path, const char *want)
 	struct buf out;
 	struct control_walk w = { .ref = alice,
 		.path = str_of(path),
-		.from = tip(r),
+		.from = { { tip(r) }, 1 },
 		.scan_max = 1000,
 		.fn = gather_commit,
 		.ctx = &out };

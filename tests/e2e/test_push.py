@@ -4,6 +4,7 @@
 import base64
 import gzip
 import hashlib
+import json
 import os
 import struct
 import subprocess
@@ -188,6 +189,36 @@ def pushes(e):
     assert d.push() and "up-to-date" in d.push()
     status = e.run("verify", "mail", code=None)
     assert status.returncode == 0, status.stdout
+
+
+def log_tells_both_sides(e):
+    """Breakage: what a device did while the server went on shows as one change of the merge; or the second page of
+    200 forgets a side."""
+    append(e, 3)
+    d = Device(e, "laptop", "22220000")
+    count = 102 if e.target == "unix" else 10
+    for n in range(count):
+        d.add(mail(f"device {n}"))
+        d.commit(f"device: mail {n}")
+        append(e, 1, start=1000 + n)
+    d.push()
+    d.git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*", cwd=d.repo)
+
+    def stock(*path):
+        return sorted(d.git("log", "--format=%H", "origin/alice", "--", *path, cwd=d.repo).split())
+
+    def ours(what, *args):
+        out = [json.loads(line) for line in e.run("log", what, "--json", *args).stdout.splitlines()]
+        assert [c["time"] for c in out] == sorted((c["time"] for c in out), reverse=True)
+        return out
+    whole = ours("mail")
+    assert sorted(c["commit"] for c in whole) == stock()
+    told = [c["text"] for commit in whole for c in commit.get("changes", [])]
+    for n in range(count):
+        assert sum(f"device {n}\"" in text for text in told) == 1, told
+        assert sum(f"{1000 + n}\"" in text for text in told) == 1, told
+    assert sorted(c["commit"] for c in ours("mail/INBOX")) == stock("INBOX")
+    assert sorted(c["commit"] for c in ours("mail/INBOX", "--raw")) == stock("INBOX")
 
 
 def survives(e):
@@ -544,4 +575,4 @@ def hostile(e):
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main([pushes, survives, large, refused, many_ways, hostile], targets=("virt", "unix")))
+    sys.exit(harness.main([pushes, log_tells_both_sides, survives, large, refused, many_ways, hostile], targets=("virt", "unix")))

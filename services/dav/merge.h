@@ -29,7 +29,7 @@ struct dav_merged {
 /*
  * `who`: for the copy's title, "laptop"; STR_NONE. In the arena, or borrowed from what was given. Takes
  * any bytes: what is no single VCALENDAR or vCard is chosen as a whole, the other whole is the copy.
- * ERR_LIMIT: the arena is too small; some 12 times the bytes of all three is enough.
+ * ERR_LIMIT: the arena has no room for the item and the copy.
  */
 MUST_CHECK int dav_item_merge(struct dav_merged *out, struct arena *a, const struct str *base,
 	struct str x, struct str y, struct str who);

@@ -233,36 +233,54 @@ static bool is_override(struct str part)
 	return part.p && str_cut(&name, &rest, part, 1) && rest.n > 1 && rest.p[0] != 1;
 }
 
-int merge_copy(struct dav_merged *out, struct arena *a, const struct content *loser,
-	struct str bytes, struct str part, struct str who)
+/* The copy as it is to be, in k->a; `bytes` itself where there is nothing to say of them. */
+static int make_copy(struct copy *k, struct str *out, const struct content *loser, struct str bytes,
+	struct str part, struct str who)
 {
 	bool card = loser && merge_kind_of(loser) == KIND_CARD;
-	struct copy k = { .a = a, .alone = !card && is_override(part) };
 	const struct content *c = loser;
 	struct content_limits limits = CONTENT_LIMITS;
 	struct content *again;
 	int err = 0;
 
-	k.like = loser ? loser->begin : NULL;
-	k.uid = make_uid(a, bytes, !loser ? STR("as it came") : k.alone ? part : STR(""));
-	buf_init(&k.b, a);
-	while (c && !card && c->parts && c == loser)
-		for (c = c->parts; c->next && str_ieq(c->name, STR("VTIMEZONE")); c = c->next)
+	*out = bytes;
+	k->alone = loser && !card && is_override(part);
+	k->like = loser ? loser->begin : NULL;
+	k->uid = make_uid(k->a, bytes, !loser ? STR("as it came") : k->alone ? part : STR(""));
+	if (!loser)
+		return 0;
+	if (!card && loser->parts)
+		for (c = loser->parts; c->next && str_ieq(c->name, STR("VTIMEZONE")); c = c->next)
 			;
-	if (loser) {
-		make_title(&k, c, who);
-		if (card)
-			add_part(&k, loser, true);
-		else
-			err = add_calendar(&k, loser, part);
-		if (err >= 0)
-			err = k.b.err;
-		if (err >= 0 && content_parse(&again, a, buf_str(&k.b), &limits) < 0)
-			buf_init(&k.b, a); /* too large now: as it came */
-	}
-	out->copy_uid = k.uid;
-	out->copy = k.b.n ? buf_str(&k.b) : arena_dup(a, bytes);
-	return err < 0                   ? err
-		: out->copy.p && k.uid.p ? 0
-					 : err_set(ERR_LIMIT, "over the memory for one merge");
+	make_title(k, c, who);
+	buf_init(&k->b, NULL);
+	if (card)
+		add_part(k, loser, true);
+	else
+		err = add_calendar(k, loser, part);
+	if (err >= 0)
+		err = k->b.err;
+	if (err >= 0 && content_parse(&again, k->a, buf_str(&k->b), &limits) >= 0)
+		*out = buf_str(&k->b);
+	return err; /* too large now: as it came */
+}
+
+int merge_copy(struct dav_merged *out, struct arena *a, const struct content *loser,
+	struct str bytes, struct str part, struct str who)
+{
+	struct arena work;
+	struct copy k = { .a = &work };
+	struct str made;
+	int err;
+
+	arena_init(&work, MERGE_BYTES);
+	err = make_copy(&k, &made, loser, bytes, part, who);
+	out->copy_uid = arena_dup(a, k.uid);
+	out->copy = err < 0 ? STR_NONE : arena_dup(a, made);
+	buf_free(&k.b);
+	arena_free(&work);
+	return err < 0 ? err
+		: out->copy.p && out->copy_uid.p
+		? 0
+		: err_set(ERR_LIMIT, "over the memory for one merge");
 }

@@ -16,6 +16,9 @@
 #include "services/dav/content.h"
 #include "services/dav/merge.h"
 
+#define MERGE_BYTES \
+	(16u << 20) /* of memory; the same everywhere, so that all come to the same end */
+
 enum { BASE, X, Y, SIDES };
 
 enum merge_how {

@@ -234,10 +234,16 @@ int dav_item_merge_into(struct dav_merged *out, struct arena *a, const struct st
 
 int dav_item_copy(struct dav_merged *out, struct arena *a, struct str bytes, struct str who)
 {
+	struct arena inner;
 	struct item it;
-	bool known = item_read(&it, a, bytes) >= 0;
+	bool known;
+	int err;
 
-	return merge_copy(out, a, known ? it.main : NULL, bytes, STR_NONE, who);
+	arena_init(&inner, MERGE_BYTES);
+	known = item_read(&it, &inner, bytes) >= 0;
+	err = merge_copy(out, a, known ? it.main : NULL, bytes, STR_NONE, who);
+	arena_free(&inner);
+	return err;
 }
 
 void dav_item_digest(uint8_t out[static OS_SHA256_BYTES], struct str bytes)

@@ -318,7 +318,7 @@ int dav_merge(void *service, struct store_edit *e, struct str ref, const struct 
 
 	if (err < 0)
 		return err;
-	if (!str_starts(ref, STR("refs/heads/")) || str_eq(ref, STR("refs/heads/estate")))
+	if (str_eq(ref, STR("refs/heads/estate")))
 		return store_edit_merge_paths(e, STR(""), base, theirs, notes);
 	m.ours = ours.oid;
 	if (base)

@@ -216,13 +216,12 @@ void dav_rejected(struct dav_request *r, struct str bytes)
 
 /* ---- afterwards ---- */
 /* Has `bytes` all that this one wanted? */
-static bool contains(
-	struct dav_request *r, const struct str *base, struct str bytes, struct str wanted)
+static bool contains(struct arena *a, const struct str *base, struct str bytes, struct str wanted)
 {
 	struct dav_merged d;
 
 	return dav_item_same(bytes, wanted) ||
-		(base && dav_item_merge_into(&d, &r->a, base, bytes, wanted, STR_NONE) >= 0 &&
+		(base && dav_item_merge_into(&d, a, base, bytes, wanted, STR_NONE) >= 0 &&
 			!d.copy.p && dav_item_same(d.bytes, bytes));
 }
 
@@ -252,16 +251,22 @@ static int settled_one(void *ctx, const struct rejected_why *w)
 {
 	struct rejected *j = ctx;
 	struct str base, wanted;
+	struct arena a;
+	bool all = false;
 	int err;
 
 	if (!w->copy.n)
 		return 0;
-	err = store_blob_all(&wanted, &j->r->a, j->s, &w->body, DAV_ITEM_MAX);
+	arena_init(&a, CHECK_BYTES);
+	err = store_blob_all(&wanted, &a, j->s, &w->body, DAV_ITEM_MAX);
 	if (err >= 0 && w->has_base)
-		err = store_blob_all(&base, &j->r->a, j->s, &w->base, DAV_ITEM_MAX);
+		err = store_blob_all(&base, &a, j->s, &w->base, DAV_ITEM_MAX);
+	if (err >= 0)
+		all = contains(&a, w->has_base ? &base : NULL, j->bytes, wanted);
+	arena_free(&a);
 	if (err < 0)
 		return err == ERR_NOENT ? 0 : err;
-	return contains(j->r, w->has_base ? &base : NULL, j->bytes, wanted) ? drop_copy(j, w) : 0;
+	return all ? drop_copy(j, w) : 0;
 }
 
 void dav_settled(struct dav_request *r, struct str bytes)

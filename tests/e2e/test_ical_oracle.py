@@ -3,7 +3,8 @@
 """Our recurrence against python-dateutil, on rules made here from a fixed seed.
 
 Each rule is asked for a day, a week, a week over a change of the clock, a month and a month ten years ahead;
-in zones, in UTC, floating and for whole days; with UNTIL in UTC, COUNT, exceptions and extra dates.
+in zones (by IANA name, as Windows calls them, told in the object alone), in UTC, floating and for whole days; before 1970 and
+after 2038; with UNTIL in UTC, COUNT, exceptions (of a time, of a day), extra dates and periods, and occurrences moved elsewhere.
 Runs with the interpreter that the Debian package of dateutil belongs to. Catches, for one: UNTIL compared as if the wall showed UTC.
 """
 import datetime
@@ -27,7 +28,7 @@ class Reader:
     def __init__(self, folder):
         exe = os.path.join(folder, "ical_dump")
         sources = ["tests/tools/ical_dump.c", "services/dav/content.c"]
-        sources += sorted(glob.glob("services/calendar/zone.c", root_dir=TOP))
+        sources += sorted(glob.glob("services/calendar/zone*.c", root_dir=TOP))
         sources += sorted(glob.glob("services/calendar/ical_*.c", root_dir=TOP))
         sources += ["os/arena.c", "os/buf.c", "os/str.c", "os/err.c", "os/time.c"]
         subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu17", "-D_GNU_SOURCE", "-I.", "-isystem",
@@ -60,6 +61,26 @@ def stamp(t, date=False):
     return t.strftime("%Y%m%d" if date else "%Y%m%dT%H%M%S")
 
 
+# What Outlook sends where a zone has no name of its own: New York, as it is since 2007.
+CUSTOM = """BEGIN:VTIMEZONE
+TZID:Customized Time Zone
+BEGIN:STANDARD
+DTSTART:16010101T020000
+TZOFFSETFROM:-0400
+TZOFFSETTO:-0500
+RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=1SU;BYMONTH=11
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010101T020000
+TZOFFSETFROM:-0500
+TZOFFSETTO:-0400
+RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=2SU;BYMONTH=3
+END:DAYLIGHT
+END:VTIMEZONE"""
+WINDOWS_NAMES = {"Europe/Berlin": "W. Europe Standard Time", "America/New_York": "Eastern Standard Time",
+                 "Australia/Sydney": "AUS Eastern Standard Time", "Asia/Kolkata": "India Standard Time"}
+
+
 class Event:
     """One event: its text, and its occurrences by dateutil."""
 
@@ -68,7 +89,8 @@ class Event:
         name = r.choice(ZONES)
         kind = r.choice(["zone", "zone", "zone", "utc", "floating"])
         self.zone = zoneinfo.ZoneInfo(name) if kind == "zone" and not self.date else None
-        start = datetime.datetime(2024, r.randint(1, 12), r.randint(1, 28))
+        self.years = r.choice([0] * 8 + [-64, 36])  # before 1970, after 2038
+        start = datetime.datetime(2024 + self.years, r.randint(1, 12), r.randint(1, 28))
         if not self.date:
             start += datetime.timedelta(hours=r.randint(0, 23), minutes=r.choice([0, 15, 30]))
         self.length = datetime.timedelta(days=r.randint(1, 3)) if self.date else \
@@ -95,7 +117,12 @@ class Event:
             rule += f";UNTIL={stamp(until)}"
         self.set = rrule.rruleset()
         self.set.rrule(rrule.rrulestr(rule, dtstart=start))
-        param = f";TZID={name}" if self.zone else ";VALUE=DATE" if self.date else ""
+        told = name
+        if self.zone and self.years >= 0 and r.random() < 0.3:
+            told = WINDOWS_NAMES.get(name, name)
+            if name == "America/New_York" and r.random() < 0.5:
+                told = "Customized Time Zone"
+        param = f";TZID={told}" if self.zone else ";VALUE=DATE" if self.date else ""
         tail = "Z" if kind == "utc" and not self.date else ""
         lines = [f"DTSTART{param}:{stamp(start, self.date)}{tail}"]
         end = start + self.length
@@ -106,13 +133,30 @@ class Event:
         if r.random() < 0.3:
             for t in list(self.set[:12])[1::3]:
                 self.set.exdate(t)
-                lines.append(f"EXDATE{param}:{stamp(t, self.date)}{tail}")
+                if "HOURLY" not in rule and r.random() < 0.3:  # the day of it
+                    lines.append(f"EXDATE;VALUE=DATE:{stamp(t, True)}")
+                else:
+                    lines.append(f"EXDATE{param}:{stamp(t, self.date)}{tail}")
         if r.random() < 0.2:
             extra = start + datetime.timedelta(days=r.randint(1, 500))
             self.set.rdate(extra)
             lines.append(f"RDATE{param}:{stamp(extra, self.date)}{tail}")
-        self.text = "\r\n".join(["BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:1"] + lines +
-                                ["END:VEVENT", "END:VCALENDAR", ""])
+        self.periods = []
+        if not self.date and r.random() < 0.2:  # of a length of its own; at a minute no rule has
+            extra = start.replace(minute=7) + datetime.timedelta(days=r.randint(1, 500))
+            minutes = r.randint(1, 600)
+            self.periods.append((extra, minutes * 60))
+            lines.append(f"RDATE;VALUE=PERIOD{param}:{stamp(extra)}{tail}/PT{minutes}M")
+        self.moved = {}
+        if r.random() < 0.3:
+            for t in list(self.set[:12])[::4]:
+                to = t + datetime.timedelta(days=r.randint(-40, 40), hours=r.randint(-9, 9) * (not self.date))
+                self.moved[t] = to
+                lines += ["END:VEVENT", "BEGIN:VEVENT", "UID:1", f"RECURRENCE-ID{param}:{stamp(t, self.date)}{tail}",
+                          f"DTSTART{param}:{stamp(to, self.date)}{tail}",
+                          f"DURATION:P{self.length.days}D" if self.date else f"DURATION:PT{int(self.length.total_seconds())}S"]
+        self.text = "\r\n".join(["BEGIN:VCALENDAR"] + (CUSTOM.split("\n") if told.startswith("Custom") else []) +
+                                ["BEGIN:VEVENT", "UID:1"] + lines + ["END:VEVENT", "END:VCALENDAR", ""])
 
     @staticmethod
     def rule(r):
@@ -160,21 +204,31 @@ class Event:
         low = datetime.datetime.fromtimestamp(start, UTC).replace(tzinfo=None) - datetime.timedelta(days=6)
         high = datetime.datetime.fromtimestamp(end, UTC).replace(tzinfo=None) + datetime.timedelta(days=3)
         found = []
-        for t in self.set.between(low, high, inc=True):
+
+        def add(t, length):
             a = seconds(t, self.zone)
-            b = seconds(t + self.length, self.zone) if self.date else a + int(self.length.total_seconds())
+            b = seconds(t + self.length, self.zone) if self.date else a + length
             if (start < b and end > a) if b > a else (start <= a < end):
                 found.append((a, b))
-        return sorted(set(found))
+
+        for t in self.set.between(low, high, inc=True):
+            if t not in self.moved:
+                add(t, int(self.length.total_seconds()))
+        found = list(set(found))  # two walls, one of them in the gap, can be one moment
+        for t in self.moved.values():
+            add(t, int(self.length.total_seconds()))
+        for t, length in self.periods:
+            add(t, length)
+        return sorted(found)
 
 
 def at(y, m, d):
     return int(datetime.datetime(y, m, d, tzinfo=UTC).timestamp())
 
 
-WINDOWS = [(at(2025, 5, 7), at(2025, 5, 8)), (at(2025, 6, 2), at(2025, 6, 9)), (at(2025, 3, 27), at(2025, 4, 3)),
-           (at(2024, 10, 25), at(2024, 11, 5)), (at(2025, 2, 1), at(2025, 3, 1)), (at(2034, 5, 1), at(2034, 6, 1)),
-           (at(2024, 1, 1), at(2026, 1, 1))]
+WINDOWS = [((2025, 5, 7), (2025, 5, 8)), ((2025, 6, 2), (2025, 6, 9)), ((2025, 3, 27), (2025, 4, 3)),
+           ((2024, 10, 25), (2024, 11, 5)), ((2025, 2, 1), (2025, 3, 1)), ((2034, 5, 1), (2034, 6, 1)),
+           ((2024, 1, 1), (2026, 1, 1))]
 
 
 def main():
@@ -184,7 +238,8 @@ def main():
         bad, asked = [], 0
         for seed in range(600):
             event = Event(random.Random(seed))
-            for start, end in WINDOWS:
+            for first, last in WINDOWS:
+                start, end = (at(y + event.years, m, d) for y, m, d in (first, last))
                 want = event.expect(start, end)
                 if len(want) > 9000:
                     continue

@@ -33,7 +33,9 @@ static void expand(struct arena *a, struct str bytes)
 		{ STR(""), STR("end"), STR("20260201T000000Z") } };
 	struct xml spread = { XML_CALDAV, STR("expand"), .attrs = attrs, .attr_count = 2 },
 		   asked = { XML_CALDAV, STR("calendar-data"), .children = &spread };
-	struct content_limits limits = { 64 << 20, 4000000, 1000, 10 };
+	struct content_limits limits = {
+		.bytes_max = 64 << 20, .lines_max = 4000000, .params_max = 1000, .depth_max = 10
+	};
 	struct content *root;
 	struct buf b;
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import harness
@@ -398,7 +399,8 @@ def cut_history_comes_back(e):
 
 
 def every_service_comes_back(e):
-    """Breakage: only the first service's disk is made anew, or another's users do not come along."""
+    """Breakage: only the first service's disk is made anew, or another's users do not come along; an ETag that is not
+    of the bytes; a sync token of the estate that is gone taken for one of this."""
     things = {"calendar": ("/calendars/alice/calendar/x.ics", "text/calendar",
                            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//t//EN\r\nBEGIN:VEVENT\r\nUID:x\r\n"
                            "DTSTAMP:20260101T000000Z\r\nDTSTART:20260105T100000Z\r\nSUMMARY:x\r\nEND:VEVENT\r\n"
@@ -406,19 +408,32 @@ def every_service_comes_back(e):
               "contacts": ("/contacts/alice/contacts/x.vcf", "text/vcard",
                            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:x\r\nFN:X\r\nN:X;;;;\r\nEND:VCARD\r\n")}
 
-    def ask(a, service, method, data=None):
-        path, kind, _text = things[service]
-        request = urllib.request.Request(f"https://localhost:{a.port('https', service)}{path}", method=method,
-                                         data=data and data.encode(), headers={"Content-Type": kind})
+    def ask(a, service, method, data=None, path=None):
+        """(status, ETag, body)"""
+        request = urllib.request.Request(f"https://localhost:{a.port('https', service)}{path or things[service][0]}",
+                                         method=method, data=data and data.encode(),
+                                         headers={"Content-Type": things[service][1] if method == "PUT" else "text/xml"})
         login = base64.b64encode(f"alice:{a.password()}".encode()).decode()
         request.add_header("Authorization", "Basic " + login)
-        with urllib.request.urlopen(request, context=a.tls(), timeout=60) as reply:
-            return reply.read().decode()
+        try:
+            with urllib.request.urlopen(request, context=a.tls(), timeout=60) as reply:
+                return reply.status, reply.headers["ETag"], reply.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, None, refused.read().decode()
+
+    def sync(a, service, token):
+        return ask(a, service, "REPORT", '<sync-collection xmlns="DAV:"><sync-token>' + token + "</sync-token>"
+                   "<sync-level>1</sync-level><prop><getetag/></prop></sync-collection>",
+                   things[service][0].rsplit("/", 1)[0] + "/")
+
+    def token_of(said):
+        return re.search(r"sync-token>([^<]+)<", said[2])[1]
 
     with harness.Estate(e.target, services=("mail", "calendar", "contacts")) as a:
         deliver(a, 3)
         for service, (_path, _kind, text) in things.items():
             ask(a, service, "PUT", text)
+        had = {service: (ask(a, service, "GET"), token_of(sync(a, service, ""))) for service in things}
         before = seen(imap(a))
         backup = os.path.join(a.folder, "backup")
         told = a.json("backup", backup)["services"]
@@ -430,7 +445,13 @@ def every_service_comes_back(e):
         a.up()
         compare(before, seen(imap(a)))
         for service, (_path, _kind, text) in things.items():
-            assert ask(a, service, "GET") == text
+            item, token = had[service]
+            assert ask(a, service, "GET") == item and item[2] == text, item
+            old = sync(a, service, token)
+            assert old[0] == 403 and "valid-sync-token" in old[2], old
+            anew = sync(a, service, "")
+            assert anew[0] == 207 and item[1].strip('"') in anew[2], anew
+            assert sync(a, service, token_of(anew))[0] == 207
             assert a.json("verify", service)["mismatches"] == []
 
 

@@ -119,7 +119,7 @@ SUMMARY:No UID
 END:VEVENT
 BEGIN:VEVENT
 UID:broken
-SUMMARY
+END:VALARM
 END:VEVENT
 BEGIN:VEVENT
 UID:endless
@@ -178,7 +178,7 @@ def files(e):
         assert counts(said[-1]) == counts(dry[-1]) == (3, 0, 0, 0, 3), said
         wrong = {r["line"]: r["why"] for r in said if r.get("change") == "refused"}
         assert sorted(wrong) == [27, 29, 36], wrong
-        assert "no colon" in wrong[27] and "END" in wrong[29] and "VFREEBUSY" in wrong[36], wrong
+        assert "END:VALARM" in wrong[27] and "END" in wrong[29] and "VFREEBUSY" in wrong[36], wrong
         where = {r.get("uid"): r["item"] for r in said if r.get("change") == "added"}
         assert where["series"] == "calendar/series.ics" and where["todo"] == "tasks/todo.ics", where
         series = icalendar.Calendar.from_ical(curl(e, "calendar", "GET", "/calendars/alice/calendar/series.ics").rsplit("\n", 1)[0])

@@ -119,8 +119,9 @@ static int line(void *ctx, const json_t *row)
 		if (j->h->json)
 			print_json(j, json_incref((json_t *)row));
 		else
-			prov_note("%s is made",
-				json_string_value(json_object_get(row, "collection")));
+			prov_note("%s %s made",
+				json_string_value(json_object_get(row, "collection")),
+				j->h->x->args->opt[OPT_DRY_RUN] ? "would be" : "is");
 	}
 	return j->broken ? ERR_CLOSED : 0;
 }
@@ -202,7 +203,7 @@ static int send_all(struct job *j)
 }
 
 /* ---- all of it ---- */
-static void conclude(struct job *j)
+static void conclude(struct job *j, int err)
 {
 	static const char *const words[] = { "added", "replaced", "unchanged", "left as they are",
 		"skipped" };
@@ -210,7 +211,7 @@ static void conclude(struct job *j)
 	const char *between = "";
 
 	if (h->json) {
-		json_t *row = json_pack("{s:b}", "ok", j->counts[REFUSED] == 0);
+		json_t *row = json_pack("{s:b}", "ok", err >= 0 && j->counts[REFUSED] == 0);
 		for (int i = 0; i < OUTCOMES; i++)
 			json_object_set_new(
 				row, outcomes[i], json_integer((json_int_t)j->counts[i]));
@@ -272,8 +273,8 @@ static int import(struct prov_history *h)
 	else
 		code = j->counts[REFUSED] ? PROV_FAILED : PROV_OK;
 	prov_progress_end(&j->bar);
-	if (err >= 0)
-		conclude(j);
+	if (err >= 0 || j->commits) /* what was done stays */
+		conclude(j, err);
 	prov_pieces_close(j->pieces);
 	free(j);
 	return code;

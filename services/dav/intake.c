@@ -294,29 +294,50 @@ static int take_one(struct taking *t, size_t n)
 }
 
 /* ---- all of them ---- */
-static int commit(struct taking *t)
+static int commit(struct store_oid *out, struct taking *t, struct str message)
 {
-	struct control_intake *in = t->in;
-	struct str user = str_sub(in->ref, sizeof("refs/heads/") - 1, in->ref.n);
-	struct store_why why = { .name = user };
-	struct buf b;
-	int err;
+	struct str user = str_sub(t->in->ref, sizeof("refs/heads/") - 1, t->in->ref.n);
+	struct store_why why = { .name = user, .message = message };
 
-	buf_init(&b, &t->keep);
-	buf_fmt(&b, "%s: import %llu", t->w->service->name, t->added + t->replaced);
-	if (in->source.n)
-		buf_fmt(&b, " from %.*s", STR_ARG(str_sub(in->source, 0, 200)));
-	buf_fmt(&b, "\n\n%llu new, %llu replaced", t->added, t->replaced);
 	why.email =
 		arena_fmt(&t->keep, "%.*s@%.*s", STR_ARG(user), STR_ARG(id_domain(t->w->registry)));
-	if (b.err < 0 || !why.email.p) {
+	if (!message.p || !why.email.p) {
 		store_edit_abort(t->e);
 		return err_set(ERR_LIMIT, "dav: over the memory for one request");
 	}
-	why.message = buf_str(&b);
-	err = store_edit_commit(&in->commit, t->e, &why);
-	in->committed = err >= 0;
+	return store_edit_commit(out, t->e, &why);
+}
+
+static int commit_items(struct taking *t)
+{
+	struct str source = str_sub(t->in->source, 0, 200);
+	int err = commit(&t->in->commit, t,
+		arena_fmt(&t->keep, "%s: import %llu%s%.*s\n\n%llu new, %llu replaced",
+			t->w->service->name, t->added + t->replaced, source.n ? " from " : "",
+			STR_ARG(source), t->added, t->replaced));
+
+	t->in->committed = err >= 0;
 	return err;
+}
+
+/* What every account has is a commit before the first import, which can then be taken back. */
+static int found(struct taking *t)
+{
+	struct store *s = t->w->store;
+	struct store_entry there;
+	int err = store_edit_begin(&t->e, s, t->in->ref, os_after(EDIT_NS));
+
+	if (err < 0 || store_edit_find(&there, t->e, STR(".gitattributes")) >= 0)
+		return err;
+	err = dav_found_in(t->e, &t->keep, t->w->service);
+	if (err < 0) {
+		store_edit_abort(t->e);
+		return err;
+	}
+	if (t->in->dry_run)
+		return 0;
+	err = commit(NULL, t, arena_fmt(&t->keep, "%s: begin", t->w->service->name));
+	return err < 0 ? err : store_edit_begin(&t->e, s, t->in->ref, os_after(EDIT_NS));
 }
 
 static int run(struct taking *t)
@@ -326,18 +347,16 @@ static int run(struct taking *t)
 
 	if (!str_starts(in->ref, STR("refs/heads/")) || str_eq(in->ref, STR("refs/heads/estate")))
 		return err_set(ERR_BAD, "%.*s is nobody's branch", STR_ARG(in->ref));
-	err = store_edit_begin(&t->e, t->w->store, in->ref, os_after(EDIT_NS));
+	err = found(t);
 	if (err < 0)
 		return err;
-	err = dav_found_in(t->e, &t->keep, t->w->service);
-	if (err >= 0)
-		err = find_places(t);
+	err = find_places(t);
 	for (size_t i = 0; i < in->n && err >= 0; i++)
 		err = take_one(t, i);
 	if (err < 0 || in->dry_run || t->added + t->replaced == 0)
 		store_edit_abort(t->e);
 	else
-		err = commit(t);
+		err = commit_items(t);
 	return err;
 }
 

@@ -62,6 +62,7 @@ static void comes_in(struct rig *r)
 	struct control_intake x = { .source = STR("a.ics") },
 			      named = { .collection = STR("Plans") };
 	struct control_intake dry = { .dry_run = true }, keep = { .keep = true };
+	struct store_commit c;
 	struct control_intake tasks = { .collection = STR("Tasks") };
 
 	begin(r);
@@ -75,6 +76,8 @@ static void comes_in(struct rig *r)
 		item(r, "VJOURNAL", "j", ""), STR("BEGIN:VCALENDAR\r\nnonsense"),
 		item(r, "VEVENT", "../../x", ""));
 	cr_assert(x.committed);
+	cr_assert_eq(store_commit_get(&c, &r->a, r->cfg.store, &x.commit), 0);
+	cr_assert_eq(c.parent_count, 1, "there is something to go back to");
 	cr_assert(there(r, "calendar/a.ics", "SUMMARY:A") && there(r, "tasks/t.ics", "SUMMARY:T"));
 	/* The same again, whatever its order, and when it was written. */
 	x.committed = false;

@@ -15,7 +15,7 @@ import icalendar
 import vobject
 
 from harness import ALLOD, Failed, main
-from test_dav import CARD, EVENT, curl, run, status
+from test_dav import CARD, EVENT, curl, khard, run, status
 
 EVENTS = 20000
 TOKENS = re.compile(r"<[^>]*sync-token>([^<]*)<")
@@ -202,6 +202,7 @@ def files(e):
         e.run("restore", "calendar", "--undo", undo["last"])
         assert status(e, "calendar", "GET", "/calendars/alice/Short/one.ics") == 404
 
+        rows(e, "import", "contacts", write(d, "card.vcf", CARD.format(uid="two", name="two-again")))
         e.down()  # on the disk
         exports(e, d)
         e.up()
@@ -229,6 +230,8 @@ def exports(e, d):
         with open(os.path.join(folder, "calendar", "displayname"), encoding="utf-8") as f:
             assert f.read() == "Calendar"
         khal(to, os.path.join(folder, "calendar"))
+        e.run("export", "contacts/Contacts", "--vdir", os.path.join(to, "local"))
+        khard(to)
         e.run("export", "calendar", "--vdir", folder, code=1)
 
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What parses is written back byte for byte; what is written line by line parses to the same lines. */
+/* What parses is written back byte for byte; what is written line by line parses to the same lines; nothing
+ * differs from itself. */
+#include "services/dav/about.h"
 #include "services/dav/content.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -24,7 +26,10 @@ static void touch(struct content *c)
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct content_limits limits = CONTENT_LIMITS;
+	struct dav_difference *list;
 	struct content *root, *again;
+	struct dav_about me;
+	size_t differ;
 	struct arena a;
 	struct buf b;
 
@@ -42,6 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		os_assert(content_parse(&again, &a, buf_str(&b), &limits) == 0);
 		os_assert(count(again) == lines);
 	}
+	arena_reset(&a);
+	dav_about(&me, &a, str_n(p, n));
+	if (dav_differences(&list, &differ, &a, str_n(p, n), str_n(p, n)) == 0)
+		os_assert(differ == 0);
 	arena_free(&a);
 	return 0;
 }

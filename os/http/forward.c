@@ -3,9 +3,9 @@
 #include "os/http/http_impl.h"
 #include "os/log.h"
 
-#define IDLE_MAX   8              /* connections kept */
+#define IDLE_MAX   16             /* connections kept */
 #define IDLE_NS    (30 * OS_SEC)  /* well below the time a server lets them idle */
-#define CONNECT_NS (5 * OS_SEC)   /* TLS included */
+#define CONNECT_NS (15 * OS_SEC)  /* TLS included */
 #define TURN_NS    (10 * OS_SEC)  /* for one of the HTTP_FORWARDS_MAX places */
 #define REPLY_NS   (120 * OS_SEC) /* from the end of a request to its reply's head */
 

@@ -130,7 +130,10 @@ int merge_add_params(struct buf *b, struct arena *a, const struct content_line *
 		struct str name = merge_upper(a, l->params[i].name), value = l->params[i].value;
 		if (name.p && str_eq(name, STR("TYPE")))
 			value = merge_upper(a, value);
-		v[i] = arena_fmt(a, ";%.*s=%.*s", STR_ARG(name), STR_ARG(value));
+		bool as_ever = name.p && str_eq(name, STR("VALUE")) &&
+			(str_ieq(value, STR("DATE-TIME")) || str_ieq(value, STR("DURATION")));
+		v[i] = as_ever ? STR("")
+			       : arena_fmt(a, ";%.*s=%.*s", STR_ARG(name), STR_ARG(value));
 		if (!v[i].p)
 			return too_large();
 	}
@@ -141,6 +144,18 @@ int merge_add_params(struct buf *b, struct arena *a, const struct content_line *
 	for (uint32_t i = 0; i < l->param_count; i++)
 		buf_add(b, v[i]);
 	return 0;
+}
+
+/* A text, of which an escape more or less is no other one; in N and its like it is. */
+static bool is_text(const struct content_line *l)
+{
+	static const char *const names[] = { "SUMMARY", "DESCRIPTION", "LOCATION", "COMMENT",
+		"CONTACT", "NOTE", "FN", "TITLE", "ROLE" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_ieq(l->name, str_of(names[i])))
+			return !content_param(l, STR("ENCODING")).p;
+	return false;
 }
 
 int merge_line_meaning(
@@ -156,7 +171,9 @@ int merge_line_meaning(
 		buf_add(&b, merge_upper(a, lines[i]->name));
 		err = merge_add_params(&b, a, lines[i]);
 		buf_addc(&b, ':');
-		buf_add(&b, str_trim(lines[i]->value));
+		buf_add(&b,
+			str_trim(is_text(lines[i]) ? content_text(a, lines[i]->value)
+						   : lines[i]->value));
 	}
 	if (err < 0) {
 		buf_free(&b);

@@ -134,6 +134,10 @@ static const struct rule rules[] = {
 		"UID:u\r\nFN:a\r\nitem1.URL:x\r\nitem1.X-ABLabel:X\r\nitem2.URL:y\r\nitem2.X-"
 		"ABLabel:Y\r\n",
 		NULL },
+	{ "only written anew", "VEVENT", HEAD "SUMMARY:a\\, b\r\nDTSTART:1\r\nX-A:1\r\n",
+		HEAD "SUMMARY:c\r\nDTSTART:1\r\nX-A:1\r\n",
+		HEAD "SUMMARY:a, b\r\nDTSTART;VALUE=DATE-TIME:1\r\nX-A:2\r\n",
+		HEAD "SUMMARY:c\r\nDTSTART:1\r\nX-A:2\r\n", NULL },
 	{ "two names", "VCARD", "UID:u\r\nFN:a\r\n", "UID:u\r\nFN:b\r\n", "UID:u\r\nFN:c\r\n", NULL,
 		"FN:b FN:c" },
 };

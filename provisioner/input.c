@@ -163,7 +163,7 @@ static int open_it(struct copying *c, const char *file)
 	return n >= 0 && lseek(c->from, 0, SEEK_CUR) == 0 && !is_wide(c, str_n(c->room, (size_t)n));
 }
 
-int prov_input(int *fd, const char *file)
+int prov_input(int *fd, bool *copied, const char *file)
 {
 	struct copying *c = calloc(1, sizeof(*c));
 	int err;
@@ -176,6 +176,7 @@ int prov_input(int *fd, const char *file)
 		err = temporary(&c->to);
 	if (err == 0)
 		err = copy(c);
+	*copied = err != 1 || strcmp(file, "-") == 0;
 	*fd = err == 1 ? c->from : c->to;
 	if (c->from >= 0 && err != 1)
 		close(c->from);

@@ -5,8 +5,10 @@
 #include "services/dav/about.h"
 #include "services/dav/parts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ZONES_MAX  5000 /* that differ */
@@ -194,7 +196,7 @@ static int add_zone(
 	use = grow(&p->uses, sizeof(*use));
 	if (!use)
 		return err_set(ERR_NOMEM, "out of memory");
-	*use = (struct zone_use){ (uint32_t)p->file_count, part->calendar, zone };
+	*use = (struct zone_use){ (uint32_t)p->files.n - 1, part->calendar, zone };
 	return 0;
 }
 
@@ -221,7 +223,7 @@ static int prodid_of(uint32_t *out, struct prov_pieces *p, struct str prodid)
 
 static void blame(struct prov_pieces *p, uint32_t line, const char *why)
 {
-	p->fault(p->ctx, p->files[p->file_count].name, line, why);
+	p->fault(p->ctx, file_at(p, (uint32_t)p->files.n - 1)->name, line, why);
 }
 
 /* Is it of the kind that is read in? Else why not. */
@@ -277,7 +279,7 @@ static int on_part(void *ctx, const struct part *part)
 	struct piece one = { .from = part->from,
 		.size = (uint32_t)part->bytes.n,
 		.line = part->line,
-		.file = (uint32_t)p->file_count,
+		.file = (uint32_t)p->files.n - 1,
 		.zones = part->calendar };
 	int err;
 
@@ -327,29 +329,90 @@ static int read_through(struct parts *parts, int fd, const char *file)
 	return err;
 }
 
-int prov_pieces_add(struct prov_pieces *p, const char *file)
+static int add_file(struct prov_pieces *p, const char *file)
 {
-	struct input *in = &p->files[p->file_count];
+	struct input *in;
 	struct parts *parts;
 	size_t before = p->found;
-	int err, last;
+	bool copied;
+	int fd, err, last;
 
-	if (p->file_count == FILES_MAX)
+	if (p->files.n == FILES_MAX)
 		return err_set(ERR_LIMIT, "over %d files", FILES_MAX);
-	err = prov_input(&in->fd, file);
+	err = prov_input(&fd, &copied, file);
 	if (err < 0)
 		return err;
-	in->name = strcmp(file, "-") == 0 ? "standard input" : file;
+	in = grow(&p->files, sizeof(*in));
+	if (!in) {
+		close(fd);
+		return err_set(ERR_NOMEM, "out of memory");
+	}
+	*in = (struct input){ strcmp(file, "-") == 0 ? "standard input" : file, copied ? fd : -1 };
 	err = parts_open(&parts, on_part, p);
 	if (err >= 0) {
-		err = read_through(parts, in->fd, file);
+		err = read_through(parts, fd, file);
 		last = parts_close(parts);
 		err = err < 0 ? err : last;
 	}
-	p->file_count++;
+	if (!copied)
+		close(fd);
 	if (err >= 0 && p->found == before)
 		err = err_set(ERR_BAD, "there is no %s in %s",
 			p->cards ? "contact" : "event or task", in->name);
+	return err;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Names of what is to be read in of a folder, sorted. */
+static int list_folder(struct list *names, struct prov_pieces *p, const char *folder)
+{
+	const char *suffix = p->cards ? ".vcf" : ".ics";
+	struct dirent *e;
+	DIR *d = opendir(folder);
+	int err = d ? 0 : prov_errno("open", folder);
+
+	while (err >= 0 && (e = readdir(d))) {
+		struct str path;
+		const char **room;
+		if (!str_ends(str_of(e->d_name), str_of(suffix)) || e->d_name[0] == '.')
+			continue;
+		path = arena_fmt(&p->kept, "%s/%s", folder, e->d_name);
+		room = path.p ? grow(names, sizeof(*room)) : NULL;
+		if (room)
+			*room = path.p;
+		else
+			err = err_set(ERR_LIMIT, "too many files in %s", folder);
+	}
+	if (d)
+		closedir(d);
+	if (err >= 0 && names->n == 0)
+		err = err_set(ERR_BAD, "there are no *%s in %s", suffix, folder);
+	if (err >= 0)
+		qsort(names->p, names->n, sizeof(char *), by_name);
+	return err;
+}
+
+int prov_pieces_add(struct prov_pieces *p, const char *file)
+{
+	struct list names = { 0 };
+	struct stat st;
+	int err;
+
+	if (strcmp(file, "-") == 0 || stat(file, &st) < 0 || !S_ISDIR(st.st_mode))
+		return add_file(p, file);
+	err = list_folder(&names, p, file);
+	for (size_t i = 0; i < names.n && err >= 0; i++) {
+		err = add_file(p, ((const char **)names.p)[i]);
+		if (err == ERR_BAD) { /* one of many */
+			blame(p, 1, err_text(err));
+			err = 0;
+		}
+	}
+	free(names.p);
 	return err;
 }
 
@@ -362,6 +425,7 @@ int prov_pieces_open(struct prov_pieces **out, bool cards, prov_fault_fn *fault,
 		return err_set(ERR_NOMEM, "out of memory");
 	}
 	p->cards = cards;
+	p->open = NONE;
 	p->fault = fault;
 	p->ctx = ctx;
 	arena_init(&p->kept, ZONES_ROOM);
@@ -372,8 +436,12 @@ int prov_pieces_open(struct prov_pieces **out, bool cards, prov_fault_fn *fault,
 
 void prov_pieces_close(struct prov_pieces *p)
 {
-	for (size_t i = 0; i < p->file_count; i++)
-		close(p->files[i].fd);
+	for (uint32_t i = 0; i < p->files.n; i++)
+		if (file_at(p, i)->fd >= 0)
+			close(file_at(p, i)->fd);
+	if (p->open != NONE)
+		close(p->fd);
+	free(p->files.p);
 	free(p->pieces.p);
 	free(p->items.p);
 	free(p->uses.p);

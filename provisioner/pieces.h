@@ -26,7 +26,7 @@ typedef void prov_fault_fn(void *ctx, const char *file, uint32_t line, const cha
 MUST_CHECK int prov_pieces_open(
 	struct prov_pieces **out, bool cards, prov_fault_fn *fault, void *ctx);
 void prov_pieces_close(struct prov_pieces *p);
-/* ERR_BAD: there is nothing of the kind in it. */
+/* A folder stands for its files ending in .ics, or .vcf. ERR_BAD: there is nothing of the kind in it. */
 MUST_CHECK int prov_pieces_add(struct prov_pieces *p, const char *file);
 size_t prov_pieces_count(const struct prov_pieces *p);
 size_t prov_pieces_doubles(const struct prov_pieces *p); /* left out: a later one was there */
@@ -41,8 +41,9 @@ MUST_CHECK int prov_pieces_item(
 	struct prov_item *out, struct arena *a, struct prov_pieces *p, size_t i);
 
 /* ---- provisioner/input.c ---- */
-/* The file, or standard input, as something that can be read twice; UTF-16 becomes UTF-8. */
-MUST_CHECK int prov_input(int *fd, const char *file);
+/* The file, or standard input, as something that can be read twice; UTF-16 becomes UTF-8. *copied: it
+ * can't be opened by its name again. */
+MUST_CHECK int prov_input(int *fd, bool *copied, const char *file);
 /* The text itself if it is UTF-8, else taken for Windows-1252; STR_NONE: over the arena. */
 struct str prov_utf8(struct arena *a, struct str text);
 

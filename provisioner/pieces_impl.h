@@ -9,7 +9,7 @@
 #include "provisioner/pieces.h"
 #include "services/dav/content.h"
 
-#define FILES_MAX 1024
+#define FILES_MAX 200000
 #define KEY       16
 #define NONE      UINT32_MAX
 
@@ -28,8 +28,8 @@ struct zone_use { /* in which VCALENDAR it stood */
 	uint32_t file, calendar, zone;
 };
 struct input {
-	const char *name;
-	int fd;
+	const char *name; /* for people, and to open it again */
+	int fd;           /* of a copy; -1: it is opened again */
 };
 struct list {
 	void *p;
@@ -39,8 +39,9 @@ struct prov_pieces {
 	bool cards;
 	prov_fault_fn *fault;
 	void *ctx;
-	struct input files[FILES_MAX];
-	size_t file_count;
+	struct list files; /* struct input */
+	uint32_t open;     /* the one fd is of; NONE: none */
+	int fd;
 	struct list pieces, items /* uint32_t: the first piece */, uses, prodids /* struct str */;
 	struct list table; /* uint32_t: item + 1, by key; open addressing, cap a power of two */
 	struct zone *zones;
@@ -56,6 +57,10 @@ static inline struct piece *piece_at(const struct prov_pieces *p, uint32_t i)
 static inline uint32_t *item_at(const struct prov_pieces *p, size_t i)
 {
 	return (uint32_t *)p->items.p + i;
+}
+static inline struct input *file_at(const struct prov_pieces *p, uint32_t i)
+{
+	return (struct input *)p->files.p + i;
 }
 /* The component's UID, or the one that follows from what it says; n 0: over the arena. */
 struct str prov_piece_uid(struct arena *a, const struct content *c, struct str bytes);

@@ -3,6 +3,7 @@
 #include "provisioner/pieces_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 /* By name, of the same VCALENDAR if it stands there, else of any. */
@@ -81,23 +82,40 @@ static void need_zones(struct needed *z, const struct prov_pieces *p, const stru
 	}
 }
 
+/* One file is open at a time. */
+static int open_file(int *fd, struct prov_pieces *p, uint32_t i)
+{
+	struct input *in = file_at(p, i);
+
+	*fd = in->fd >= 0 ? in->fd : p->fd;
+	if (in->fd >= 0 || p->open == i)
+		return 0;
+	if (p->open != NONE)
+		close(p->fd);
+	p->fd = open(in->name, O_RDONLY | O_CLOEXEC);
+	p->open = p->fd >= 0 ? i : NONE;
+	*fd = p->fd;
+	return p->fd >= 0 ? 0 : prov_errno("open", in->name);
+}
+
 static int read_piece(
 	struct str *out, struct arena *a, struct prov_pieces *p, const struct piece *one)
 {
 	char *room = arena_alloc(a, one->size + 1);
+	const char *name = file_at(p, one->file)->name;
 	size_t have = 0;
+	int fd = -1,
+	    err = room ? open_file(&fd, p, one->file) : err_set(ERR_NOMEM, "out of memory");
 
-	if (!room)
-		return err_set(ERR_NOMEM, "out of memory");
+	if (err < 0)
+		return err;
 	while (have < one->size) {
-		ssize_t n = pread(p->files[one->file].fd, room + have, one->size - have,
-			(off_t)(one->from + have));
+		ssize_t n = pread(fd, room + have, one->size - have, (off_t)(one->from + have));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n < 0 ? prov_errno("read", p->files[one->file].name)
-				     : err_set(ERR_BAD, "%s has changed meanwhile",
-					       p->files[one->file].name);
+			return n < 0 ? prov_errno("read", name)
+				     : err_set(ERR_BAD, "%s has changed meanwhile", name);
 		have += (size_t)n;
 	}
 	*out = prov_utf8(a, str_n(room, one->size));
@@ -118,7 +136,7 @@ static int add_component(struct buf *b, struct needed *z, struct arena *a, struc
 	if (err < 0)
 		return err;
 	if (!root->parts)
-		return err_set(ERR_BAD, "%s has changed meanwhile", p->files[one->file].name);
+		return err_set(ERR_BAD, "%s has changed meanwhile", file_at(p, one->file)->name);
 	need_zones(z, p, one, root->parts);
 	for (const struct content *c = root->parts->parts; c; c = c->next)
 		need_zones(z, p, one, c);
@@ -141,7 +159,7 @@ int prov_pieces_item(struct prov_item *out, struct arena *a, struct prov_pieces 
 	struct buf b, whole;
 	int err = 0;
 
-	*out = (struct prov_item){ STR(""), p->files[first->file].name, first->line };
+	*out = (struct prov_item){ STR(""), file_at(p, first->file)->name, first->line };
 	buf_init(&b, a);
 	for (uint32_t k = *item_at(p, i); k != NONE && err >= 0; k = piece_at(p, k)->next)
 		err = add_component(&b, &zones, a, p, piece_at(p, k));

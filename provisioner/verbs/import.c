@@ -293,12 +293,12 @@ static int run(struct prov *p, const struct prov_args *a)
 
 const struct prov_verb verb_import = { "import", "SERVICE[/COLLECTION] FILE...",
 	"events, tasks and contacts from .ics and .vcf files",
-	"Reads calendar data into calendar and vCards into contacts, from files of any size; `-` "
-	"is\n"
-	"standard input. With a collection (calendar/Holidays) all of it goes there, and it is "
-	"made\n"
-	"if it is not there; without one, each where its UID is already, else events to the\n"
-	"calendar, tasks to the task list, contacts to the address book.\n"
+	"Reads calendar data into calendar and vCards into contacts, from files of any size; a\n"
+	"folder stands for its .ics or .vcf files, `-` for standard input. With a collection\n"
+	"(calendar/Holidays) all of it goes there, and it is made if it is not there; without "
+	"one,\n"
+	"each where its UID is already, else events to the calendar, tasks to the task list,\n"
+	"contacts to the address book.\n"
 	"What has the UID of something that is there replaces it, unless it says the same or "
 	"--keep\n"
 	"is given. What has no UID gets one made from what it says, so that reading it in again "

@@ -233,6 +233,7 @@ def exports(e, d):
         e.run("export", "contacts/Contacts", "--vdir", os.path.join(to, "local"))
         khard(to)
         e.run("export", "calendar", "--vdir", folder, code=1)
+        assert counts(rows(e, "import", "calendar", os.path.join(folder, "calendar"))[-1])[2] == 2
 
 
 def khal(folder, calendar):

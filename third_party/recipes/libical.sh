@@ -1,6 +1,8 @@
-# Without ICU, threads, files and its own time zones: ours come from tzdata. Its tables are made by its perl scripts.
+# Recurrence rules and the times they run over. Left out: parser, components and properties (services/calendar
+# has its own), ICU, threads, files and time zones (ours come from tzdata).
+ours=(third_party/libical/alone.c)
 recipe() {
-	local s=scripts d=design-data l=src/libical f
+	local s=scripts d=design-data l=src/libical
 	cat >config.h <<-END
 		#define HAVE_ENDIAN_H 1
 		#define HAVE_GMTIME_R 1
@@ -34,34 +36,17 @@ recipe() {
 		#include <unistd.h>
 		#include <wctype.h>
 	END
-	cat >"$l/icalversion.h" <<-END
-		#ifndef ICAL_VERSION_H
-		#define ICAL_VERSION_H
-		#define ICAL_PACKAGE "libical"
-		#define ICAL_VERSION "3.0"
-		#endif
-	END
-	for f in h c; do
-		perl -I$s $s/mkderivedproperties.pl -i $l/icalderivedproperty.$f.in -$f $d/properties.csv $d/value-types.csv >$l/icalderivedproperty.$f
-		perl -I$s $s/mkderivedparameters.pl -i $l/icalderivedparameter.$f.in -$f $d/parameters.csv >$l/icalderivedparameter.$f
-		perl -I$s $s/mkderivedvalues.pl -i $l/icalderivedvalue.$f.in -$f $d/value-types.csv >$l/icalderivedvalue.$f
-	done
-	perl -I$s $s/mkrestrictiontable.pl -i $l/icalrestriction.c.in $d/restrictions.csv >$l/icalrestriction.c
-	archive ical "-I. -I$l -DHAVE_CONFIG_H -DLIBICAL_ICAL_STATIC_DEFINE" $l/{caldate,icalarray,icalattach,icalcomponent,icalduration,icalenums,icalerror,icalmemory,icalmime,icalparameter,icalderivedparameter,icalparser,icalperiod,icalproperty,icalderivedproperty,icalrecur,icalrestriction,icaltime,icaltimezone,icaltypes,icaltz-util,icalvalue,icalderivedvalue,pvl,sspm}.c
+	# Headers include what its perl scripts make.
+	perl -I$s $s/mkderivedproperties.pl -i $l/icalderivedproperty.h.in -h $d/properties.csv $d/value-types.csv >$l/icalderivedproperty.h
+	perl -I$s $s/mkderivedparameters.pl -i $l/icalderivedparameter.h.in -h $d/parameters.csv >$l/icalderivedparameter.h
+	perl -I$s $s/mkderivedvalues.pl -i $l/icalderivedvalue.h.in -h $d/value-types.csv >$l/icalderivedvalue.h
+	cp "$here/libical/alone.c" $l/icaltimezone.c
+	archive ical "-I. -I$l -DHAVE_CONFIG_H -DLIBICAL_ICAL_STATIC_DEFINE" $l/{caldate,icalarray,icalerror,icalmemory,icalrecur,icaltime,icaltimezone}.c
 	mkdir libical
-	cp $l/*.h libical
+	cp $l/{libical_ical_export,icalarray,icaltime,icalrecur}.h libical
 	cat >libical/ical.h <<-END
-		#include "icalversion.h"
 		#include "icaltime.h"
-		#include "icalduration.h"
-		#include "icalperiod.h"
 		#include "icalrecur.h"
-		#include "icalcomponent.h"
-		#include "icaltimezone.h"
-		#include "icalparser.h"
-		#include "icalmemory.h"
-		#include "icalerror.h"
-		#include "icalrestriction.h"
 	END
 	headers libical libical/*.h
 }

@@ -32,6 +32,10 @@ static const struct {
 	{ "=?=?utf-8?q?b?=", "=?b" },
 	{ "=?nonsense?q?=C3=A9=E9?=", "\xc3\xa9\xc3\xa9" },
 	{ "=?koi8-r?B?8NLJ18XU?=", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82" },
+	{ "=?IBM866?Q?=8F=E0?=", "\xd0\x9f\xd1\x80" },
+	{ "=?cp437?Q?caf=82?=", "caf\xc3\xa9" },
+	{ "=?cp850?Q?caf=82?=", "caf\xc3\xa9" },
+	{ "=?windows-874?Q?=A1?=", "\xe0\xb8\x81" },
 	{ "=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "\xe6\x97\xa5\xe6\x9c\xac" },
 	{ "=?gb2312?B?1tDOxA==?=", "\xe4\xb8\xad\xe6\x96\x87" },
 	{ "=?utf-8?q?a=0D=0ABcc:_x=00?=", "a  Bcc: x " }, /* no line may be smuggled in */

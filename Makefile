@@ -193,6 +193,14 @@ build: ## build both targets and the allod command
 	@third_party/setup build
 	@$(MAKE) $(SYNC) programs
 
+# make itself would die of the signal that stops what it runs, and it is to end with its exit status.
+ifneq ($(and $(filter run,$(MAKECMDGOALS)),$(filter load,$(.FEATURES))),)
+-include build/tools/make_signals.mk
+build/tools/make_signals.mk: tests/tools/make_signals.c
+	@third_party/setup run
+	@mkdir -p $(@D); $(CC) -shared -fPIC -o $(@:.mk=.so) $< && echo 'load $(@:.mk=.so)(make_signals)' >$@
+endif
+
 run: ## start mail, calendar and contacts (TARGET=virt or unix) and say how to use them
 	@third_party/setup run
 	@$(MAKE) $(SYNC) programs

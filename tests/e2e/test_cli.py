@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """The allod command against both targets: what issue and manual promise a person and a program."""
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from harness import ALLOD, PORTS, Failed, free_ports, main, stopped, until
+from harness import ALLOD, PORTS, ROOT, Failed, free_ports, main, stopped, until
 
 
 def equal(got, want, what=""):
@@ -349,6 +350,29 @@ def foreground_stops_on_signals(e):
         equal(e.service()["state"], "stopped", "state")
 
 
+# Breakage: a signal to make alone that make dies of, or keeps from what it runs.
+@stopped
+def make_run_ends_as_what_it_runs(e):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")} | {"ALLOD_HOME": e.home}
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        p = subprocess.Popen(["make", "-C", ROOT, "run", f"TARGET={e.target}"], env=env, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        try:
+            text = ""
+            while "Ctrl-C" not in text:
+                line = p.stdout.readline()
+                check(line, f"it ended: {text} {p.poll()}")
+                text += line
+            p.send_signal(sig)
+            rest = p.communicate(timeout=60)[0]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+        equal(p.returncode, 0, f"exit status after {sig.name}: {rest}")
+        equal(e.service()["state"], "stopped", "state")
+
+
 # Breakage: settings that do not work when pasted, a password printed again, a slow second start.
 @stopped
 def first_run_says_how_to_connect(e):
@@ -493,9 +517,9 @@ TESTS = [init_keeps_secrets, install_writes_a_unit, git_reads_allod_conf, second
          certificate_is_renewed, control_wants_its_token, killed_service_is_back_in_two_seconds,
          logs_are_kept_and_followed, refused_configuration_is_not_restarted, crashing_image_is_reported,
          busy_port_is_named, down_is_orderly, restart_takes_up_what_changed, foreground_stops_on_signals,
-         first_run_says_how_to_connect, killed_supervisor_takes_the_service_along,
-         history_is_told_running_or_stopped, export_is_what_git_takes, users_running_and_stopped,
-         keeps_and_sweeps, doctor_finds_and_says]
+         make_run_ends_as_what_it_runs, first_run_says_how_to_connect,
+         killed_supervisor_takes_the_service_along, history_is_told_running_or_stopped,
+         export_is_what_git_takes, users_running_and_stopped, keeps_and_sweeps, doctor_finds_and_says]
 
 if __name__ == "__main__":
     sys.exit(main(TESTS, targets=("unix", "virt")))

@@ -137,6 +137,20 @@ static int uid_free(struct dav_request *r, const struct dav_path *at, const stru
 	return ERR_CONFLICT;
 }
 
+/* What can't be read, and was not said to be of this type, is of another: that is its fault (RFC 4791, 5.3.2.1; RFC
+ * 6352, 6.3.2.1). */
+static void name_fault(struct dav_refusal *why, struct dav_request *r)
+{
+	const struct dav_service *s = r->cfg->service;
+	struct str type = http_get(r->x, "Content-Type"), ours, rest;
+	const char *valid = arena_fmt(&r->a, "valid-%s", s->data_name).p;
+
+	str_cut(&ours, &rest, s->type, ';');
+	if (why->condition && valid && strcmp(why->condition, valid) == 0 && type.p &&
+		!str_istarts(type, ours))
+		why->condition = arena_fmt(&r->a, "supported-%s", s->data_name).p;
+}
+
 int dav_item_check(
 	struct dav_request *r, const struct dav_path *at, struct dav_res *up, struct str bytes)
 {
@@ -152,6 +166,7 @@ int dav_item_check(
 	r->uid = facts.uid;
 	if (err >= 0)
 		return uid_free(r, at, up);
+	name_fault(&why, r);
 	if (err == ERR_BAD || err == ERR_LIMIT)
 		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
 	else

@@ -153,7 +153,78 @@ static const struct {
 	  "END:VCARD" NL,
 		403, "valid-address-data" },
 	{ "BEGIN:VCALENDAR" NL "END:VCALENDAR" NL, 403, "valid-address-data" },
+	/* As address books write them. */
+	{ "\xef\xbb\xbf" NL "BEGIN:VCARD" NL NL "VERSION:3.0 " NL "TEL;TYPE=CELL:4*" NL
+	  "END:VCARD " NL NL,
+		201, "" },
+	{ "begin:vcard\nversion:3.0\nfn:\xc3\n \xa4\nn:;;;;\nend:vcard", 201, "" },
+	{ "BEGIN:VCARD" NL "PROFILE:VCARD" NL "VERSION:3.0" NL "FN:x" NL "ORG:;" NL
+	  "REV;VALUE=DATE-TIME:2018-08-06T10:46:49,147Z" NL "END:VCARD" NL,
+		201, "" },
+	{ "BEGIN:VCARD" NL "VERSION:3.0" NL "FN:x" NL "NOTE:a line" NL
+	  "and its next, not escaped" NL NL "ADR;TYPE=\"HOME:;;1 Way" NL "END:VCARD" NL,
+		201, "" },
+	{ "BEGIN:VCARD" NL "VERSION:2.1" NL "N:x" NL "AGENT:" NL "BEGIN:VCARD" NL "VERSION:2.1" NL
+	  "N:y" NL "END:VCARD" NL "PHOTO;GIF;BASE64:" NL "    R0lGODdh" NL NL "END:VCARD" NL,
+		201, "" },
+	{ "BEGIN:VCARD" NL "VERSION:3.0" NL "FN:a" NL "FN:b" NL "N:x" NL "TEL;;TYPE=;X=:1" NL
+	  "item1.item2.URL:x" NL "X-\xe4:\xff" NL "CATEGORIES:" NL "END:VCARD" NL,
+		201, "" },
 };
+
+/* RFC 6352, 8.6.3 to 8.6.5: the queries of its examples. */
+static void examples(struct rig *r)
+{
+	static const char *const book[][2] = {
+		{ "v102",
+			"FN:Cyrus Daboo" NL "N:Daboo;Cyrus" NL "NICKNAME:me" NL
+			"EMAIL;TYPE=INTERNET,PREF:daboo@example.com" NL },
+		{ "v104", "FN:Oliver Daboo" NL "N:Daboo;Oliver" NL "EMAIL:oliver@example.com" NL },
+		{ "v107", "FN:Boo Da" NL "N:Da;Boo" NL "EMAIL:DABOO@example.org" NL },
+		{ "v108", "FN:Mel" NL "N:Mel" NL "EMAIL:mel@example.org" NL },
+	};
+	static const char daboo[] =
+		"<C:filter test='anyof'><C:prop-filter name='FN'><C:text-match "
+		"collation='i;unicode-casemap' "
+		"match-type='contains'>daboo</C:text-match></C:prop-filter>"
+		"<C:prop-filter name='EMAIL'><C:text-match collation='i;unicode-casemap' "
+		"match-type='contains'>daboo</C:text-match></C:prop-filter></C:filter>";
+
+	for (size_t i = 0; i < ARRAY_LEN(book); i++)
+		want(r, 201,
+			ask(r, "PUT", arena_fmt(&r->a, BOOK "%s.vcf", book[i][0]).p, NULL,
+				arena_fmt(&r->a,
+					"BEGIN:VCARD" NL "VERSION:3.0" NL "UID:%s" NL
+					"%sEND:VCARD" NL,
+					book[i][0], book[i][1])
+					.p));
+	want(r, 207,
+		query(r,
+			"<C:filter><C:prop-filter name='NICKNAME'><C:text-match "
+			"collation='i;unicode-casemap' match-type='equals'>me</C:text-match>"
+			"</C:prop-filter></C:filter>",
+			"<C:address-data><C:prop name='VERSION'/><C:prop name='UID'/><C:prop "
+			"name='NICKNAME'/><C:prop name='EMAIL'/><C:prop "
+			"name='FN'/></C:address-data>",
+			""));
+	cr_expect(says(r, "v102.vcf<") && times(r, "<D:response>") == 1);
+	cr_expect(says(r, "NICKNAME:me") && says(r, "EMAIL;TYPE") && !says(r, "N:Daboo"));
+	want(r, 207, query(r, daboo, "", ""));
+	cr_expect(says(r, "v102") && says(r, "v104") && says(r, "v107") && !says(r, "v108"));
+	want(r, 207, query(r, daboo, "", "<C:limit><C:nresults>2</C:nresults></C:limit>"));
+	cr_expect_eq(times(r, "<D:getetag>"), 2);
+	cr_expect(says(r, "<D:href>" BOOK "</D:href><D:status>HTTP/1.1 507"));
+	/* Of another type, and said to be. */
+	want(r, 403,
+		ask(r, "PUT", BOOK "x", "Content-Type: application/vcard+json\r\n", "[\"vcard\"]"));
+	cr_expect(says(r, "<CR:supported-address-data/>"));
+	want(r, 403, ask(r, "PUT", BOOK "x", "Content-Type: text/vcard\r\n", "[\"vcard\"]"));
+	cr_expect(says(r, "<CR:valid-address-data/>"));
+}
+Test(query, examples)
+{
+	rig_run(&contacts_service, examples);
+}
 
 static void takes(struct rig *r)
 {

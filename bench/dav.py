@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Calendar and contacts (unix target) and Radicale doing the same work in the same run, on one connection each. Ours
 flushes every PUT before it answers and speaks TLS; Radicale speaks plain HTTP, so is spared both the TLS and, as
-Debian configures it, nothing else. Prints the medians and their ratio.
+Debian configures it, nothing else. Prints the medians and their ratio. Ours starts by `allod up`, and its memory is that of both
+services, where Radicale is one.
 
     bench/dav.py [--items N] [--rounds N]         events, and contacts; turns of each question
 """
@@ -39,6 +40,27 @@ def event(n):
 def card(n):
     return (f"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:card-{n}\r\nFN:Person {n}\r\nN:Person;{n};;;\r\nEMAIL;TYPE=work:person{n}@"
             f"example.org\r\nTEL;TYPE=cell:+49 170 {n:07}\r\nNOTE:{'Words about them. ' * 8}\r\nEND:VCARD\r\n").encode()
+
+
+def memory(pids):
+    """Resident now, and at most so far, in MB."""
+    total = {"VmRSS": 0, "VmHWM": 0}
+    for pid in pids:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            for line in f:
+                if line.split(":")[0] in total:
+                    total[line.split(":")[0]] += int(line.split()[1]) / 1024
+    return total
+
+
+def running(folder):
+    """Processes whose program lies in that folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/exe").startswith(folder):
+                found.append(pid)
+    return found
 
 
 class Client:
@@ -78,12 +100,15 @@ def allod():
         run("init", "alice@example.org", "--services", "calendar,contacts", "--target", "unix", "--listen",
             ",".join(f"{n}=127.0.0.1:{p}" for n, p in zip(names, ports)))
         secret = json.loads(run("user", "app-password", "alice", "--client", "bench", "--json"))["password"]
+        began = time.monotonic()
         run("up")
+        peers.wait_for(ports[0])
+        start = time.monotonic() - began
         context = ssl.create_default_context(cafile=json.loads(run("status", "--json"))["ca_file"])
         cal = Client("localhost", ports[0], context, "alice", secret, "/calendars/alice/calendar/", None)
         book = Client("localhost", ports[2], context, "alice", secret, None, "/contacts/alice/contacts/")
         try:
-            yield cal, book
+            yield cal, book, start, running(home)
         finally:
             run("down")
     finally:
@@ -100,14 +125,16 @@ def radicale():
         f.write(f"[server]\nhosts = 127.0.0.1:{port}\n[auth]\ntype = none\n[storage]\nfilesystem_folder = {home}/data\n"
                 "[logging]\nlevel = error\n")
     env = dict(os.environ, PYTHONPATH=root + "/usr/lib/python3/dist-packages")
+    began = time.monotonic()
     server = subprocess.Popen(["/usr/bin/python3", "-m", "radicale", "--config", home + "/config"], env=env)
     try:
         peers.wait_for(port)
+        start = time.monotonic() - began
         both = Client("127.0.0.1", port, None, "alice", "x", "/alice/calendar/", "/alice/contacts/")
         for path, kind, ns in ((both.calendar, "calendar", CAL), (both.book, "addressbook", CARD)):
             both.ask("MKCOL", path, f"<mkcol xmlns='DAV:'><set><prop><resourcetype><collection/><{kind} xmlns='{ns}'/>"
                      "</resourcetype></prop></set></mkcol>")
-        yield both, both
+        yield both, both, start, [server.pid]
     finally:
         server.terminate()
         server.wait()
@@ -180,8 +207,8 @@ def main():
     a = parser.parse_args()
     first = min(1000, a.items // 2)
     with allod() as ours, radicale() as theirs:
-        rates = {}
-        for name, (cal, book) in (("allod", ours), ("radicale", theirs)):
+        rates, idle = {}, [memory(side[3])["VmRSS"] for side in (ours, theirs)]
+        for name, (cal, book, *_) in (("allod", ours), ("radicale", theirs)):
             rates[name] = (fill(cal, cal.calendar, event, ".ics", 0, first),
                            fill(cal, cal.calendar, event, ".ics", first, a.items - first - first) if a.items > 2 * first else 0,
                            fill(cal, cal.calendar, event, ".ics", a.items - first, first))
@@ -191,7 +218,7 @@ def main():
         for what, i in ((f"PUT/s, first {first}", 0), (f"PUT/s, last {first}", 2)):
             x, y = rates["allod"][i], rates["radicale"][i]
             print(f"{what:24}{x:>12.0f}{y:>12.0f}{x / y:>8.1f}")
-        for (what, mine), (_, other) in zip(questions(*ours, a.items), questions(*theirs, a.items)):
+        for (what, mine), (_, other) in zip(questions(*ours[:2], a.items), questions(*theirs[:2], a.items)):
             times = ([], [])
             for _ in range(a.rounds):
                 for k, work in enumerate((mine, other)):
@@ -200,6 +227,10 @@ def main():
                     times[k].append((time.monotonic() - began) * 1000)
             x, y = (statistics.median(t) for t in times)
             print(f"{what:24}{x:>9.1f} ms{y:>9.1f} ms{y / x:>8.1f}")
+        peak = [memory(side[3])["VmHWM"] for side in (ours, theirs)]
+        for what, (x, y), unit in (("start to accept", (1000 * ours[2], 1000 * theirs[2]), "ms"), ("memory, idle", idle, "MB"),
+                                   ("memory, peak", peak, "MB")):
+            print(f"{what:24}{x:>9.1f} {unit}{y:>9.1f} {unit}{y / x:>8.1f}")
     return 0
 
 

@@ -84,7 +84,8 @@ static void response(
 static void expand(struct ask *q, size_t from)
 {
 	struct dav_asked asked = { .kind = DAV_ASK_SOME, .prop = q->x, .expand = true };
-	struct str value = arena_dup(&q->r->a, str_sub(buf_str(q->b), from, q->b->n)), href;
+	struct arena *a = &q->r->item; /* dav_multi_props empties it */
+	struct str value = arena_dup(a, str_sub(buf_str(q->b), from, q->b->n)), href;
 	ptrdiff_t at, end;
 
 	if (!value.p)
@@ -99,7 +100,7 @@ static void expand(struct ask *q, size_t from)
 			break;
 		href = str_sub(value, (size_t)at + 8, (size_t)end);
 		buf_add(q->b, str_sub(value, 0, (size_t)at));
-		if (dav_path_parse(&p, &q->r->a, href) >= 0 && dav_path_mine(q->r, &p) &&
+		if (dav_path_parse(&p, a, href) >= 0 && dav_path_mine(q->r, &p) &&
 			dav_res_find(&res, q->r, &p) >= 0)
 			response(q->b, q->r, &res, &asked);
 		else

@@ -4,7 +4,7 @@
  *	words_scope.c  what a path names, now or once
  *	words_row.c    one change as JSON and as text
  *	words_log.c    following a collection or an item through the commits
- *	restore.c      what stood then, as a new commit
+ *	restore.c      what stood then, as a new commit (restore_impl.h)
  *	intake.c       items from elsewhere, many in one commit
  *	outgo.c        all items, one after the other
  */

@@ -140,6 +140,36 @@ static int go_back(struct rig *r, struct control_restore x, const char *path, co
 	cr_assert_eq(go_back(r, (struct control_restore){ __VA_ARGS__ }, path, want), 0, \
 		"line %d: %s", __LINE__, err_text(-1))
 
+static int ignore(void *ctx, json_t *row)
+{
+	(void)ctx;
+	json_decref(row);
+	return 0;
+}
+
+static int count(void *ctx, json_t *row)
+{
+	++*(int *)ctx;
+	return ignore(NULL, row);
+}
+
+/* Rows told. */
+static int went_back(struct rig *r, struct control_restore x)
+{
+	int n = 0, err;
+
+	x.ref = alice;
+	x.path = STR("");
+	x.row = count;
+	x.ctx = &n;
+	err = words.restore(words.ctx, &x);
+	json_decref(x.counts);
+	cr_assert_eq(err, 0, "%s", err_text(err));
+	cr_assert(x.dry_run ? x.commits == 0 : x.commits >= 1);
+	(void)r;
+	return n;
+}
+
 static void tells(struct rig *r)
 {
 	struct store_oid first, second;
@@ -225,7 +255,7 @@ Test(words, restore_brings_back)
 
 static void one_uid(struct rig *r)
 {
-	struct store_oid then;
+	struct store_oid then, a, b;
 
 	speak(r);
 	put(r, "calendar/a.ics", "a", "Dentist", "");
@@ -236,6 +266,27 @@ static void one_uid(struct rig *r)
 	cr_assert(there(r, "calendar/a.ics", "Dentist"));
 	cr_assert_not(there(r, "calendar/renamed.ics", ""));
 	put(r, "calendar/a.ics", "a", "Dentist", "LOCATION:y\r\n");
+	/* Its name bears another item now, and itself another name. */
+	want(r, 204, ask(r, "DELETE", HOME "calendar/a.ics", NULL, NULL));
+	put(r, "calendar/a.ics", "b", "Lunch", "");
+	put(r, "calendar/z.ics", "a", "Dentist", "");
+	restored(r, "", "Calendar: back \"Dentist\"\n", .to = then);
+	cr_assert(there(r, "calendar/a.ics", "Dentist"));
+	cr_assert_not(there(r, "calendar/z.ics", ""), "its UID stands twice");
+	want(r, 409, ask(r, "PUT", HOME "calendar/y.ics", NULL, event(r, "b", "Again", "")));
+	cr_assert(says(r, "no-uid-conflict"), "what came since stays");
+	/* Two that changed their names. */
+	put(r, "calendar/one.ics", "1", "One", "");
+	put(r, "calendar/two.ics", "2", "Two", "");
+	then = tip(r);
+	want(r, 204, ask(r, "DELETE", HOME "calendar/one.ics", NULL, NULL));
+	want(r, 204, ask(r, "DELETE", HOME "calendar/two.ics", NULL, NULL));
+	put(r, "calendar/one.ics", "2", "Two", "");
+	put(r, "calendar/two.ics", "1", "One", "");
+	cr_assert_geq(went_back(r, (struct control_restore){ .to = then }), 1);
+	a = tree_of(r, then);
+	b = tree_of(r, tip(r));
+	cr_assert(store_oid_eq(&a, &b), "all as it was");
 	cr_assert_eq(go_back(r, (struct control_restore){ .to = then }, "Calendar/nobody", ""),
 		ERR_NOENT);
 }
@@ -319,4 +370,52 @@ static void gone(struct rig *r)
 Test(words, restore_makes_collections_again)
 {
 	rig_run(&calendar_service, gone);
+}
+
+/* ---- many ---- */
+#define MANY 2500
+
+static void many(struct rig *r, const char *collection)
+{
+	static struct str list[CONTROL_ITEMS_MAX];
+	struct control_intake in = {
+		.ref = alice, .collection = str_of(collection), .items = list, .row = ignore
+	};
+	struct control_items items;
+
+	dav_transfer(&items, &mine);
+	for (int i = 0; i < MANY; i += (int)in.n) {
+		for (in.n = 0; in.n < CONTROL_ITEMS_MAX && i + (int)in.n < MANY; in.n++) {
+			const char *uid = arena_fmt(&r->a, "u%d", i + (int)in.n).p;
+			list[in.n] = str_of(event(r, uid, uid, ""));
+		}
+		cr_assert_eq(items.take(items.ctx, &in), 0);
+	}
+}
+
+static void in_several(struct rig *r)
+{
+	struct store_oid a, b, now, then;
+
+	speak(r);
+	put(r, "calendar/a.ics", "a", "A", "");
+	a = tip(r);
+	many(r, "Many");
+	b = tip(r);
+	cr_assert_eq(
+		went_back(r, (struct control_restore){ .to = a, .exact = true, .dry_run = true }),
+		MANY + 1);
+	cr_assert_eq(went_back(r, (struct control_restore){ .to = a, .exact = true }), MANY + 1);
+	now = tree_of(r, tip(r));
+	then = tree_of(r, a);
+	cr_assert(store_oid_eq(&now, &then), "exactly as it was");
+	cr_assert_eq(went_back(r, (struct control_restore){ .to = b }), MANY + 1);
+	cr_assert_eq(went_back(r, (struct control_restore){ .to = a, .from = b, .undo = true }),
+		MANY + 1);
+	want(r, 404, ask(r, "PROPFIND", HOME "Many/", "Depth: 0\r\n", NULL));
+}
+
+Test(words, restore_of_many_is_several_commits)
+{
+	rig_run(&calendar_service, in_several);
 }

@@ -107,13 +107,6 @@ static void make_title(struct copy *k, const struct content *c, struct str who)
 }
 
 /* ---- what it is made of ---- */
-static void add_raw(struct buf *b, struct str raw)
-{
-	buf_add(b, raw);
-	if (raw.n > 0 && raw.p[raw.n - 1] != '\n')
-		buf_add(b, STR("\r\n"));
-}
-
 static void add_line(struct copy *k, struct str head, struct str value)
 {
 	struct buf line;
@@ -132,7 +125,7 @@ static void add_title(struct copy *k, const struct content_line *l)
 	struct buf value;
 
 	if (str_chr(l->value, '\n') >= 0) {
-		add_raw(&k->b, l->raw);
+		merge_add_raw(&k->b, l->raw);
 		return;
 	}
 	buf_init(&value, k->a);
@@ -179,7 +172,7 @@ static void add_part(struct copy *k, const struct content *c, bool card)
 	const char *title = card ? "FN" : "SUMMARY";
 	bool titled = false;
 
-	add_raw(&k->b, c->begin->raw);
+	merge_add_raw(&k->b, c->begin->raw);
 	for (const struct content_line *l = c->lines; l; l = l->next) {
 		if (drops(k, l))
 			continue;
@@ -187,7 +180,7 @@ static void add_part(struct copy *k, const struct content *c, bool card)
 			titled = true;
 			add_title(k, l);
 		} else {
-			add_raw(&k->b, l->raw);
+			merge_add_raw(&k->b, l->raw);
 		}
 	}
 	add_relation(k, c, card);
@@ -199,8 +192,8 @@ static void add_part(struct copy *k, const struct content *c, bool card)
 	}
 	for (const struct content *p = c->parts; p; p = p->next)
 		if (!str_ieq(p->name, STR("VALARM")))
-			add_raw(&k->b, p->raw);
-	add_raw(&k->b, c->end->raw);
+			merge_add_raw(&k->b, p->raw);
+	merge_add_raw(&k->b, c->end->raw);
 }
 
 static int add_calendar(struct copy *k, const struct content *cal, struct str part)
@@ -208,20 +201,20 @@ static int add_calendar(struct copy *k, const struct content *cal, struct str pa
 	struct str key;
 	int err = 0;
 
-	add_raw(&k->b, cal->begin->raw);
+	merge_add_raw(&k->b, cal->begin->raw);
 	for (const struct content_line *l = cal->lines; l; l = l->next)
 		if (!str_ieq(l->name, STR("METHOD")))
-			add_raw(&k->b, l->raw);
+			merge_add_raw(&k->b, l->raw);
 	for (const struct content *c = cal->parts; c && err >= 0; c = c->next) {
 		err = merge_part_key(&key, k->a, c);
 		if (err < 0)
 			break;
 		if (str_ieq(c->name, STR("VTIMEZONE")))
-			add_raw(&k->b, c->raw);
+			merge_add_raw(&k->b, c->raw);
 		else if (!k->alone || str_eq(key, part))
 			add_part(k, c, false);
 	}
-	add_raw(&k->b, cal->end->raw);
+	merge_add_raw(&k->b, cal->end->raw);
 	return err;
 }
 

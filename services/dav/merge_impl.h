@@ -118,6 +118,8 @@ MUST_CHECK int merge_clash(
 struct str merge_unfold(struct arena *a, struct str raw);
 /* What stands before the value, with the colon. */
 struct str merge_head(struct arena *a, const struct content_line *l);
+/* Appends lines as they came, ended where the last one was not. */
+void merge_add_raw(struct buf *b, struct str raw);
 /* Appends a line folded, its ends like those of `like`. */
 void merge_fold(struct buf *b, struct arena *a, struct str line, const struct content_line *like);
 /* Texts (RFC 5545 3.3.11) by lines; false: they clash. */

@@ -27,6 +27,13 @@ struct str merge_head(struct arena *a, const struct content_line *l)
 	return !s.p || s.n < l->value.n ? STR_NONE : str_sub(s, 0, s.n - l->value.n);
 }
 
+void merge_add_raw(struct buf *b, struct str raw)
+{
+	buf_add(b, raw);
+	if (raw.n > 0 && raw.p[raw.n - 1] != '\n')
+		buf_add(b, raw.p[raw.n - 1] == '=' ? STR("\r\n\r\n") : STR("\r\n"));
+}
+
 void merge_fold(struct buf *b, struct arena *a, struct str line, const struct content_line *like)
 {
 	struct buf text;

@@ -137,13 +137,6 @@ static int choose_all(struct output *o, struct merge *m, struct merge_level *l)
 }
 
 /* ---- writing ---- */
-static void add_raw(struct buf *b, struct str raw)
-{
-	buf_add(b, raw);
-	if (raw.n > 0 && raw.p[raw.n - 1] != '\n')
-		buf_add(b, raw.p[raw.n - 1] == '=' ? STR("\r\n\r\n") : STR("\r\n"));
-}
-
 /* A line of a set whose values may come from several lines. */
 static bool one_list(const struct content_line *x, const struct content_line *y, struct arena *a)
 {
@@ -174,7 +167,7 @@ static int add_list(struct buf *b, struct merge *m, struct output *o, size_t fro
 		buf_fmt(&line, "%s%.*s", n++ ? "," : "", STR_ARG(v->element));
 	}
 	if (whole && n == u->elements)
-		add_raw(b, u->line->raw);
+		merge_add_raw(b, u->line->raw);
 	else
 		merge_fold(b, m->a, buf_str(&line), u->line);
 	return line.err;
@@ -186,9 +179,9 @@ static void add_unit(struct buf *b, const struct placed *p)
 		const struct content_line *l = p->unit->n > 1 ? p->unit->more[i] : p->unit->line;
 		if (p->group.p && str_starts(l->raw, l->group)) {
 			buf_add(b, p->group);
-			add_raw(b, str_sub(l->raw, l->group.n, l->raw.n));
+			merge_add_raw(b, str_sub(l->raw, l->group.n, l->raw.n));
 		} else {
-			add_raw(b, l->raw);
+			merge_add_raw(b, l->raw);
 		}
 	}
 }
@@ -439,7 +432,7 @@ static void read_revision(struct merge_level *l)
 
 static void add_end(struct buf *b, const struct content_line *x, const struct content_line *y)
 {
-	add_raw(b, str_cmp(x->raw, y->raw) <= 0 ? x->raw : y->raw);
+	merge_add_raw(b, str_cmp(x->raw, y->raw) <= 0 ? x->raw : y->raw);
 }
 
 int merge_part(struct buf *out, struct merge *m, const struct content *const c[SIDES])
@@ -464,7 +457,7 @@ int merge_part(struct buf *out, struct merge *m, const struct content *const c[S
 		add_end(out, c[X]->begin, c[Y]->begin);
 		err = add_lines(out, m, &lines);
 		for (size_t i = 0; i < parts.n; i++)
-			add_raw(out, parts.v[i].text);
+			merge_add_raw(out, parts.v[i].text);
 		add_end(out, c[X]->end, c[Y]->end);
 	}
 	m->depth--;

@@ -25,12 +25,11 @@ static bool is_item(
 	return is && (!uid || uid->p);
 }
 
-/* The entity tags of If-Match that are blobs with this item's UID, and were this item once. */
-static int find_base(struct rejected *j)
+/* The first of If-Match's entity tags that is a blob with this item's UID: perhaps a state of it. */
+static void find_base(struct rejected *j)
 {
 	struct str one, uid, list = http_get(j->r->x, "If-Match");
 	unsigned tags = 0;
-	int err;
 
 	j->made_up = list.n > 0;
 	while (list.n && ++tags <= TAGS_MAX && !j->has_base) {
@@ -40,15 +39,10 @@ static int find_base(struct rejected *j)
 			store_oid_parse(&j->base, str_sub(one, 1, one.n - 1)) < 0)
 			continue;
 		j->made_up = false;
-		if (store_blob_all(&j->base_bytes, &j->r->a, j->s, &j->base, DAV_ITEM_MAX) < 0)
-			continue;
-		if (!is_item(j, NULL, j->base_bytes, &uid) || !str_eq(uid, j->r->uid))
-			continue;
-		err = dav_had(&j->has_base, j->s, j->r->ref, j->file, &j->base);
-		if (err < 0)
-			return err;
+		j->has_base = store_blob_all(&j->base_bytes, &j->r->a, j->s, &j->base,
+				      DAV_ITEM_MAX) >= 0 &&
+			is_item(j, NULL, j->base_bytes, &uid) && str_eq(uid, j->r->uid);
 	}
-	return 0;
 }
 
 static int begin(struct rejected *j, struct dav_request *r, struct str bytes)
@@ -110,7 +104,7 @@ static int join(struct rejected *j, struct store_edit *e, struct str now)
 	struct str uid;
 	int err;
 
-	if (dav_item_same(now, j->bytes) || (j->has_base && dav_item_same(j->base_bytes, j->bytes)))
+	if (dav_item_same(now, j->bytes))
 		return 0;
 	if (!j->has_base &&
 		(j->made_up || !is_item(j, NULL, now, &uid) || !str_eq(uid, j->r->uid))) {
@@ -144,7 +138,7 @@ static int act(struct rejected *j, struct store_edit *e)
 		return join(j, e, now);
 	if (err != ERR_NOENT)
 		return err;
-	if (!j->has_base || dav_item_same(j->base_bytes, j->bytes))
+	if (!j->has_base)
 		return 0;
 	j->what = "put back";
 	return store_edit_put_bytes(e, j->file, j->bytes);
@@ -193,9 +187,15 @@ static int rejected(struct rejected *j, struct dav_request *r, struct str bytes)
 	j->meta = dav_res_meta(&up, r);
 	if (j->meta->kind != r->cfg->service->kind)
 		return 0;
-	err = find_base(j);
-	if (err >= 0)
-		err = dav_rejected_known(&known, j);
+	find_base(j);
+	if (j->has_base && dav_item_same(j->base_bytes, bytes))
+		return 0;
+	err = dav_rejected_known(&known, j);
+	if (err >= 0 && !known && j->has_base) { /* only now look through history */
+		err = dav_had(&j->has_base, j->s, r->ref, j->file, &j->base);
+		if (err >= 0 && !j->has_base)
+			err = dav_rejected_known(&known, j);
+	}
 	if (err >= 0 && !known)
 		err = settle(j, &up);
 	return err >= 0 && !known && j->what ? dav_rejected_keep(j) : err;

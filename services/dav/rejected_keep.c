@@ -227,6 +227,7 @@ int dav_rejected_known(bool *known, struct rejected *j)
 	struct store_oid tree;
 	int err = tree_of(&tree, j);
 
+	j->copies = 0;
 	*known = false;
 	if (err == ERR_NOENT)
 		return 0;

@@ -132,8 +132,9 @@ struct paths {
 
 static void paths_of(struct paths *p, uint32_t seq)
 {
-	snprintf(p->leaf, sizeof(p->leaf), "INBOX/.f/00000001/%x/%x/%x/%x", (unsigned)seq >> 16,
-		(unsigned)seq >> 12 & 15, (unsigned)seq >> 8 & 15, (unsigned)seq >> 4 & 15);
+	snprintf(p->leaf, sizeof(p->leaf), "INBOX/.f/00000001/%x/%o/%o/%o/%o/%o",
+		(unsigned)seq >> 19, (unsigned)seq >> 16 & 7, (unsigned)seq >> 13 & 7,
+		(unsigned)seq >> 10 & 7, (unsigned)seq >> 7 & 7, (unsigned)seq >> 4 & 7);
 	snprintf(p->message, sizeof(p->message), "INBOX/.m%s/%08x", p->leaf + 8, (unsigned)seq);
 }
 

@@ -21,7 +21,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#define STORE_VERSION 2
+#define STORE_VERSION 3                   /* also of what the services keep: docs/mail-layout.md */
 #define FRAME_BYTES   (64 * 1024)         /* larger objects are kept in such frames */
 #define GROUP_BYTES   (1024 * 1024)       /* a group that holds more is written at once */
 #define LOOSE_BYTES   (1024 * 1024)       /* finished small spools kept in memory */

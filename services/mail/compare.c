@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Mailboxes are paired first (compare_pairs.c); then their .m and .f folders are walked together, lane by lane, down
- * to the folder that serves 4,096 numbers of a lane: a block. What differs in one block, in all
+ * to the folder that serves 8,192 numbers of a lane: a block. What differs in one block, in all
  * mailboxes, is gathered, so that one message leaving here and coming there is seen as moved.
  */
 #include "services/mail/compare.h"
 
 #define BLOCK_ARENA (64 * 1024 * 1024)
-#define LEVELS      3 /* lane, seq >> 16, seq >> 12 & 15 */
+#define LEVELS      4 /* lane, seq >> MAIL_TOP_SHIFT, seq >> 16 & 7, seq >> 13 & 7 */
 #define LEAF_READ   (MAIL_LEAF_BYTES / 4)
 
 enum { M, F }; /* .m and .f */
@@ -163,7 +163,7 @@ static int add_item(struct item **out, struct mail_compare_impl *w, uint32_t seq
 static struct str full_path(struct mail_compare_impl *w, struct str path)
 {
 	w->path.n = 0;
-	buf_fmt(&w->path, "%08x/%x/%x/", w->number[0], w->number[1], w->number[2]);
+	buf_fmt(&w->path, "%08x/%x/%x/%x/", w->number[0], w->number[1], w->number[2], w->number[3]);
 	buf_add(&w->path, path);
 	return buf_str(&w->path);
 }
@@ -262,8 +262,8 @@ static int find_blob(struct mail_compare *c, struct item *it)
 		cut++;
 	if (!cut->has[MAIL_NEW][M])
 		return 0;
-	int n = snprintf(
-		path, sizeof(path), "%x/%x/%08x", it->seq >> 8 & 15, it->seq >> 4 & 15, it->seq);
+	int n = snprintf(path, sizeof(path), "%x/%x/%x/%08x", it->seq >> 10 & 7, it->seq >> 7 & 7,
+		it->seq >> 4 & 7, it->seq);
 	int err = store_find(&e, c->s, &cut->oid[MAIL_NEW][M], str_n(path, (size_t)n));
 	if (err < 0 || e.kind != STORE_BLOB)
 		return err == ERR_NOENT || err == 0 ? 0 : err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What differs between two trees of a mail branch, told as mail: mailboxes paired by id, messages
- * by lane and seq. Descends only where the trees differ; holds 4,096 identities at a time.
+ * by lane and seq. Descends only where the trees differ; holds 8,192 identities at a time.
  *
  *	struct mail_compare *c;
  *	err = mail_compare_begin(&c, store, old_tree, new_tree);

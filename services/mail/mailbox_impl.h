@@ -68,6 +68,7 @@ struct mail_line *mail_leaf_find(struct mail_leaf *leaf, uint32_t seq); /* NULL 
 struct mail_line *mail_leaf_add(struct mail_leaf *leaf, uint32_t seq);
 void mail_leaf_remove(struct mail_leaf *leaf, uint32_t seq);
 
+#define MAIL_TOP_SHIFT 19 /* the folder below the lane's is seq >> this */
 /* "<lane>/…/<seq>" below .m, "<lane>/…" below .f; appended. */
 void mail_path_message(struct buf *out, uint32_t lane, uint32_t seq);
 void mail_path_leaf(struct buf *out, uint32_t lane, uint32_t seq);

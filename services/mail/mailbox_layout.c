@@ -3,11 +3,21 @@
 #include "services/mail/mailbox_impl.h"
 
 /* ---- paths ---- */
-/* seq 000abcde: "a/b/c/d"; the first part is not padded. */
+/*
+ * A commit writes each folder on the way to its message anew, and new messages stand at the end of
+ * a full one half of the time: small folders cost less than their greater number does. The first
+ * part is not padded.
+ */
+#define OCTALS      5
+#define FOLDERS     "%08x/%x/%o/%o/%o/%o/%o"
+#define FOLDERS_MAX 32
+#define FOLDERS_ARG(lane, seq) \
+	(lane), (seq) >> MAIL_TOP_SHIFT, (seq) >> 16 & 7, (seq) >> 13 & 7, (seq) >> 10 & 7, \
+		(seq) >> 7 & 7, (seq) >> 4 & 7
+
 static void path_folders(struct buf *out, uint32_t lane, uint32_t seq)
 {
-	buf_fmt(out, "%08x/%x/%x/%x/%x", lane, seq >> 16, seq >> 12 & 15, seq >> 8 & 15,
-		seq >> 4 & 15);
+	buf_fmt(out, FOLDERS, FOLDERS_ARG(lane, seq));
 }
 
 void mail_path_message(struct buf *out, uint32_t lane, uint32_t seq)
@@ -42,9 +52,8 @@ bool mail_hex32(uint32_t *out, struct str s, size_t least)
 /* Only the one spelling that path_folders() makes is ours. */
 static bool same_path(struct str path, uint32_t lane, uint32_t seq, bool message)
 {
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%08x/%x/%x/%x/%x", lane, seq >> 16, seq >> 12 & 15,
-		seq >> 8 & 15, seq >> 4 & 15);
+	char text[FOLDERS_MAX + 9];
+	int n = snprintf(text, sizeof(text), FOLDERS, FOLDERS_ARG(lane, seq));
 	if (message)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "/%08x", seq);
 	return str_eq(path, str_n(text, (size_t)n));
@@ -63,13 +72,14 @@ bool mail_path_parse_leaf(uint32_t *lane, uint32_t *first_seq, struct str path)
 	struct str lane_text, top, rest, part;
 	uint32_t seq, digit;
 	if (!str_cut(&lane_text, &rest, path, '/') || !mail_hex32(lane, lane_text, 8) ||
-		!str_cut(&top, &rest, rest, '/') || !mail_hex32(&seq, top, 1) || seq > 0xffff)
+		!str_cut(&top, &rest, rest, '/') || !mail_hex32(&seq, top, 1) ||
+		seq > UINT32_MAX >> MAIL_TOP_SHIFT)
 		return false;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < OCTALS; i++) {
 		str_cut(&part, &rest, rest, '/');
-		if (part.n != 1 || !mail_hex32(&digit, part, 1))
+		if (part.n != 1 || !mail_hex32(&digit, part, 1) || digit > 7)
 			return false;
-		seq = seq << 4 | digit;
+		seq = seq << 3 | digit;
 	}
 	*first_seq = seq << 4;
 	return same_path(path, *lane, *first_seq, false);

@@ -11,7 +11,7 @@
 #include "os/crypto.h"
 
 #define LEAVES_A_COMMIT 64
-#define LEAVES          (1u << (16 - MAIL_UIDS_SHIFT)) /* below one folder <lane>/<a> */
+#define LEAVES          (1u << (MAIL_TOP_SHIFT - MAIL_UIDS_SHIFT)) /* below one folder <lane>/<a> */
 #define SNAP_ARENA      (16 * 1024 * 1024)
 #define TURN_NS         (60 * OS_SEC)
 #define ENDPOINT_KEY    STR("endpoint")
@@ -126,7 +126,7 @@ static int on_change(void *ctx, const struct store_change *c)
 	struct snapping *p = ctx;
 	uint32_t seq;
 	if (c->path.n < 8 || !mail_hex32(&seq, str_sub(c->path, c->path.n - 8, c->path.n), 8) ||
-		seq >> 16 != p->top)
+		seq >> MAIL_TOP_SHIFT != p->top)
 		return 0;
 	uint32_t leaf = seq >> MAIL_UIDS_SHIFT & (LEAVES - 1);
 	p->touched[leaf / 8] |= (uint8_t)(1u << leaf % 8);
@@ -139,7 +139,7 @@ static int write_top(struct snapping *p, const struct store_oid *old, const stru
 	int err = store_diff(p->s, old, new, STR_NONE, on_change, p);
 	for (uint32_t i = 0; i < LEAVES && err == 0; i++)
 		if (p->touched[i / 8] >> i % 8 & 1)
-			err = write_leaf(p, p->top << 16 | i << MAIL_UIDS_SHIFT);
+			err = write_leaf(p, p->top << MAIL_TOP_SHIFT | i << MAIL_UIDS_SHIFT);
 	return err;
 }
 
@@ -210,7 +210,7 @@ static int write_lane(struct snapping *p, struct str name, const struct store_oi
 		err = drop_absent(p, name, &now);
 	for (const struct child *c = now.first; c != NULL && err == 0; c = c->next) {
 		const struct store_oid *before = child_of(&was, c->name);
-		if (!mail_hex32(&p->top, c->name, 1) || p->top > 0xffff ||
+		if (!mail_hex32(&p->top, c->name, 1) || p->top > UINT32_MAX >> MAIL_TOP_SHIFT ||
 			(before != NULL && store_oid_eq(before, &c->oid)))
 			continue;
 		err = write_top(p, before, &c->oid);

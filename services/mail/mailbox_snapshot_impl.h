@@ -31,7 +31,7 @@ struct mail_snap_box { /* "<id>/box" */
 };
 void mail_snap_box_format(struct buf *out, const struct mail_snap_box *b);
 bool mail_snap_box_parse(struct mail_snap_box *out, struct str text);
-/* "<id>", "<id>/box", "<id>/<lane>/<a>/<b>/<c>"; appended. */
+/* "<id>", "<id>/box", "<id>/<lane>/<a>/<b>/<c>/<d>"; appended. */
 void mail_snap_path_id(struct buf *out, const struct mail_id *id);
 void mail_snap_path_box(struct buf *out, const struct mail_id *id);
 void mail_snap_path_leaf(struct buf *out, const struct mail_id *id, uint32_t lane, uint32_t seq);

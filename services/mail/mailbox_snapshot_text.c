@@ -19,7 +19,8 @@ void mail_snap_path_box(struct buf *out, const struct mail_id *id)
 void mail_snap_path_leaf(struct buf *out, const struct mail_id *id, uint32_t lane, uint32_t seq)
 {
 	mail_snap_path_id(out, id);
-	buf_fmt(out, "/%08x/%x/%x/%x", lane, seq >> 16, seq >> 12 & 15, seq >> 8 & 15);
+	buf_fmt(out, "/%08x/%x/%x/%x/%x", lane, seq >> MAIL_TOP_SHIFT, seq >> 16 & 7,
+		seq >> 12 & 15, seq >> MAIL_UIDS_SHIFT & 15);
 }
 
 /* ---- "key value" lines ---- */

@@ -81,11 +81,9 @@ static int search_lanes(struct merge *m)
 	int err = 0;
 	while (err == 0 && text.n > 0) {
 		struct str line;
-		uint32_t lane, first;
-		char path[32];
+		uint32_t lane;
 		str_cut(&line, &text, text, '\n');
-		snprintf(path, sizeof(path), "%.*s/0/0/0/0", STR_ARG(str_sub(line, 0, 8)));
-		if (mail_path_parse_leaf(&lane, &first, str_of(path)))
+		if (mail_hex32(&lane, str_sub(line, 0, 8), 8))
 			err = search_lane(m, lane);
 	}
 	return err;

@@ -167,13 +167,10 @@ static int files(struct merge *m, const struct merge_trio *x, enum merge_what wh
 /* Without a base: has `s` ever known a message of the lane the path is in, or is it above all? */
 static bool lane_known(const struct merge *m, enum merge_side s)
 {
-	uint32_t mark;
+	uint32_t mark, lane;
 	if (m->path.n < m->below + 8)
 		return true;
-	char room[32];
-	snprintf(room, sizeof(room), "%.8s/0/0/0/0", m->path.p + m->below);
-	uint32_t lane, first;
-	return mail_path_parse_leaf(&lane, &first, str_of(room)) &&
+	return mail_hex32(&lane, str_sub(buf_str(&m->path), m->below, m->below + 8), 8) &&
 		mail_lanes_find(&mark, m->lanes[s], lane);
 }
 

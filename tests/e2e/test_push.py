@@ -45,7 +45,7 @@ class Device:
 
     @staticmethod
     def leaf(lane, seq):
-        return f"{lane}/{seq >> 16:x}/{seq >> 12 & 15:x}/{seq >> 8 & 15:x}/{seq >> 4 & 15:x}"
+        return "/".join((lane, f"{seq >> 19:x}", *f"{seq >> 4 & 0o77777:05o}"))
 
     def mark(self, lane, seq):
         lanes = dict(line.split() for line in self.read(".lanes").decode().splitlines())

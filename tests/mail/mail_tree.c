@@ -74,8 +74,8 @@ static const struct mt_box *box_of(const struct mt *t, const char *id)
 static void folders(
 	char *out, size_t cap, const char *path, const char *part, uint32_t lane, uint32_t seq)
 {
-	snprintf(out, cap, "%.900s/%s/%08x/%x/%x/%x/%x", path, part, lane, seq >> 16,
-		seq >> 12 & 15, seq >> 8 & 15, seq >> 4 & 15);
+	snprintf(out, cap, "%.900s/%s/%08x/%x/%x/%x/%x/%x/%x", path, part, lane, seq >> 19,
+		seq >> 16 & 7, seq >> 13 & 7, seq >> 10 & 7, seq >> 7 & 7, seq >> 4 & 7);
 }
 
 static size_t format_line(char *out, size_t cap, const struct mt_msg *m)
@@ -336,7 +336,7 @@ static int read_lanes(struct level *l, const struct store_oid *id)
 	return 0;
 }
 
-/* "<...>/.m/<lane>/a/b/c/d[/<seq>]" taken apart and put together again. */
+/* "<...>/.m/<lane>/a/b/c/d/e/f[/<seq>]" taken apart and put together again. */
 static int read_inner(struct level *l, const char *name, const struct store_entry *e)
 {
 	struct reader *r = l->r;
@@ -352,12 +352,12 @@ static int read_inner(struct level *l, const char *name, const struct store_entr
 	if (!inner || !l->id[0] || !take_hex(&lane, &p, 8))
 		return wrong(r, "a file that should not be there", path);
 	if (leaf) {
-		unsigned a, b, c, d;
+		unsigned a, b, c, d, f, g;
 		char tail;
 		snprintf(want, sizeof(want), "%s/%s", p, name);
-		if (sscanf(want, "/%4x/%1x/%1x/%1x%c", &a, &b, &c, &d, &tail) != 4)
+		if (sscanf(want, "/%4x/%1o/%1o/%1o/%1o/%1o%c", &a, &b, &c, &d, &f, &g, &tail) != 6)
 			return wrong(r, "no leaf's name", path);
-		seq = a << 16 | b << 12 | c << 8 | d << 4;
+		seq = a << 19 | b << 16 | c << 13 | d << 10 | f << 7 | g << 4;
 	} else {
 		const char *q = name;
 		if (!take_hex(&seq, &q, 8) || *q)

@@ -93,9 +93,9 @@ MAIL_TEST(append_as_documented)
 	cr_expect_geq(str_find(sum.envelope, STR("\"one\"")), 0);
 	cr_expect_eq(sum.header_bytes, MAIL("one", "").n - 2);
 
-	snprintf(path, sizeof(path), "INBOX/.m/%08x/0/0/0/0/00000001", m->lane);
+	snprintf(path, sizeof(path), "INBOX/.m/%08x/0/0/0/0/0/0/00000001", m->lane);
 	cr_expect_str(rig_file(r, path), MAIL("one", "hello"));
-	snprintf(path, sizeof(path), "INBOX/.f/%08x/0/0/0/0", m->lane);
+	snprintf(path, sizeof(path), "INBOX/.f/%08x/0/0/0/0/0/0", m->lane);
 	snprintf(want, sizeof(want),
 		"00000001 1000000000 %lld FS $Forwarded NonJunk\n00000002 %lld %lld -\n",
 		(long long)m->saved_sec, (long long)m[1].saved_sec, (long long)m[1].saved_sec);
@@ -160,7 +160,7 @@ MAIL_TEST(flags)
 		cr_expect_eq(m->flags, rows[i].want, "row %zu", i);
 		cr_expect_gt(m->modseq, modseq);
 		modseq = m->modseq;
-		snprintf(path, sizeof(path), "INBOX/.f/%08x/0/0/0/0", m->lane);
+		snprintf(path, sizeof(path), "INBOX/.f/%08x/0/0/0/0/0/0", m->lane);
 		line = rig_file(r, path);
 		str_cut(&line, &rest, line, '\n');
 		line.n++;

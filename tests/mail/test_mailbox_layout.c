@@ -17,10 +17,10 @@ Test(mailbox_layout, paths)
 		uint32_t lane, seq;
 		const char *message, *leaf;
 	} rows[] = {
-		{ 0x1, 0x000abcde, "00000001/a/b/c/d/000abcde", "00000001/a/b/c/d" },
-		{ 0xdeadbeef, 1, "deadbeef/0/0/0/0/00000001", "deadbeef/0/0/0/0" },
-		{ 0x10, 0xffffffff, "00000010/ffff/f/f/f/ffffffff", "00000010/ffff/f/f/f" },
-		{ 0x10, 0x00120000, "00000010/12/0/0/0/00120000", "00000010/12/0/0/0" },
+		{ 0x1, 0x00abcdef, "00000001/15/3/6/3/3/6/00abcdef", "00000001/15/3/6/3/3/6" },
+		{ 0xdeadbeef, 1, "deadbeef/0/0/0/0/0/0/00000001", "deadbeef/0/0/0/0/0/0" },
+		{ 0x10, 0xffffffff, "00000010/1fff/7/7/7/7/7/ffffffff", "00000010/1fff/7/7/7/7/7" },
+		{ 0x10, 0x00120000, "00000010/2/2/0/0/0/0/00120000", "00000010/2/2/0/0/0/0" },
 	};
 	struct buf b;
 	buf_init(&b, NULL);
@@ -42,11 +42,13 @@ Test(mailbox_layout, paths)
 
 Test(mailbox_layout, foreign_paths)
 {
-	static const char *const rows[] = { "", "x", "00000001", "00000001/a/b/c",
-		"00000001/a/b/c/d/e", "00000001/0a/b/c/d/000abcde", "00000001/a/b/c/d/000abcdg",
-		"00000001/a/b/c/e/000abcde", "0000001/a/b/c/d/000abcde", "00000001/a/b/c/d/abcde",
-		"00000001/A/b/c/d/000abcde", "00000001/10000/b/c/d", "00000001/a/bb/c/d",
-		"00000001/a/b/c/d/" };
+	static const char *const rows[] = { "", "x", "00000001", "00000001/1/2/3/6/3",
+		"00000001/1/2/3/6/3/3/6/7", "00000001/01/2/3/6/3/3/000abcde",
+		"00000001/1/2/5/7/1/5/000abcdg", "00000001/1/2/5/7/1/6/000abcde",
+		"0000001/1/2/5/7/1/5/000abcde", "00000001/1/2/5/7/1/5/abcde",
+		"00000001/A/2/5/7/1/5/00528cde", "00000001/2000/2/5/7/1/5", "00000001/1/22/5/7/1/5",
+		"00000001/1/2/5/8/1/5", "00000001/1/2/5/a/1/5", "00000001/1/2/5/7/1/5/",
+		"00000001/a/b/c/d", "00000001/a/b/c/d/000abcde" };
 	uint32_t lane, seq;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		cr_expect(!mail_path_parse_message(&lane, &seq, str_of(rows[i])), "%s", rows[i]);

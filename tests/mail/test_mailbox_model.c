@@ -391,11 +391,11 @@ MAIL_TEST(merged_messages_get_numbers)
 	uint64_t modseq = mail_box_at(b, 0)->modseq;
 	struct store_edit *e = foreign_begin(r);
 	/* Arrived at another replica in this order: 12, 3, 11 (no line: unknown). */
-	foreign_put(e, "INBOX/.m/0000000f/0/0/0/1/00000012", "Subject: c\r\n\r\n");
-	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/00000003", "Subject: a\r\n\r\n");
-	foreign_put(e, "INBOX/.m/0000000f/0/0/0/1/00000011", "Subject: b\r\n\r\n");
-	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0", "00000003 100 300 F Later\n");
-	foreign_put(e, "INBOX/.f/0000000f/0/0/0/1", "00000012 100 200 S\n");
+	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/0/1/00000012", "Subject: c\r\n\r\n");
+	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/0/0/00000003", "Subject: a\r\n\r\n");
+	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/0/1/00000011", "Subject: b\r\n\r\n");
+	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0/0/0", "00000003 100 300 F Later\n");
+	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0/0/1", "00000012 100 200 S\n");
 	foreign_put(e, "INBOX/.m/README", "not ours");
 	foreign_put(e, "INBOX/.f/0000000f/junk", "not ours");
 	foreign_end(e);
@@ -407,23 +407,23 @@ MAIL_TEST(merged_messages_get_numbers)
 	cr_expect_eq(mail_box_at(b, 3)->uid, 4);
 	/* A line changes, one comes, one goes, a message goes. */
 	e = foreign_begin(r);
-	foreign_put(e, "INBOX/.f/0000000f/0/0/0/1", "00000011 100 200 DT\n");
-	cr_ok(store_edit_del(e, STR("INBOX/.m/0000000f/0/0/0/0/00000003")));
-	cr_ok(store_edit_del(e, STR("INBOX/.f/0000000f/0/0/0/0")));
+	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0/0/1", "00000011 100 200 DT\n");
+	cr_ok(store_edit_del(e, STR("INBOX/.m/0000000f/0/0/0/0/0/0/00000003")));
+	cr_ok(store_edit_del(e, STR("INBOX/.f/0000000f/0/0/0/0/0/0")));
 	foreign_end(e);
 	expect_uids(b, (uint32_t[]){ 1, 0x11, 0x12, 0 });
 	cr_expect(mail_box_at(b, 1)->flags == (MAIL_DRAFT | MAIL_DELETED) &&
 		mail_box_at(b, 2)->flags == 0);
 	/* Other bytes under the same name are another message. */
 	e = foreign_begin(r);
-	foreign_put(e, "INBOX/.m/0000000f/0/0/0/1/00000011", "Subject: B\r\n\r\n");
+	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/0/1/00000011", "Subject: B\r\n\r\n");
 	foreign_end(e);
 	cr_expect_null(mail_box_find(b, 2));
 	cr_expect_not_null(mail_box_find(b, 5));
 	/* Restored as it was: in with a new number. */
 	e = foreign_begin(r);
-	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/00000003", "Subject: a\r\n\r\n");
-	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0", "00000003 100 300 F Later\n");
+	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/0/0/00000003", "Subject: a\r\n\r\n");
+	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0/0/0", "00000003 100 300 F Later\n");
 	foreign_end(e);
 	cr_expect_eq(mail_box_find(b, 6)->seq, 3);
 	mail_box_close(b);
@@ -437,10 +437,10 @@ MAIL_TEST(one_identity_in_two_mailboxes)
 {
 	static const char text[] = "Subject: both\r\n\r\n";
 	struct store_edit *e = foreign_begin(r);
-	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/00000003", text);
-	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0", "00000003 1 2 T\n");
-	foreign_put(e, "Archive/.m/0000000f/0/0/0/0/00000003", text);
-	foreign_put(e, "Archive/.f/0000000f/0/0/0/0", "00000003 1 2 -\n");
+	foreign_put(e, "INBOX/.m/0000000f/0/0/0/0/0/0/00000003", text);
+	foreign_put(e, "INBOX/.f/0000000f/0/0/0/0/0/0", "00000003 1 2 T\n");
+	foreign_put(e, "Archive/.m/0000000f/0/0/0/0/0/0/00000003", text);
+	foreign_put(e, "Archive/.f/0000000f/0/0/0/0/0/0", "00000003 1 2 -\n");
 	foreign_end(e);
 	rig_verify(r);
 	struct mail_box *inbox = rig_box(r, "INBOX"), *archive = rig_box(r, "Archive");
@@ -473,9 +473,9 @@ MAIL_TEST(mailbox_moved_and_changed_at_once)
 	cr_ok(store_edit_put(e, STR("Spam/.m"), &m.oid, STORE_TREE));
 	cr_ok(store_edit_put_bytes(e, STR("Spam/.mailbox"), file));
 	cr_ok(store_edit_del(e, STR("Junk")));
-	snprintf(path, sizeof(path), "Spam/.f/%08x/0/0/0/0", lane);
+	snprintf(path, sizeof(path), "Spam/.f/%08x/0/0/0/0/0/0", lane);
 	foreign_put(e, path, "00000001 1 2 S\n00000002 1 2 F\n");
-	snprintf(path, sizeof(path), "Spam/.m/%08x/0/0/0/0/00000001", lane);
+	snprintf(path, sizeof(path), "Spam/.m/%08x/0/0/0/0/0/0/00000001", lane);
 	cr_ok(store_edit_del(e, str_of(path)));
 	foreign_end(e);
 	b = rig_box(r, "Spam");
@@ -492,7 +492,7 @@ MAIL_TEST(other_branches_are_no_mail)
 	struct str before = rig_dump(r);
 	cr_ok(store_edit_begin(&e, r->s, STR("refs/heads/estate"), OS_FOREVER));
 	foreign_put(e, "users/alice/.mailbox", "id 0123456789abcdef\nname x\n");
-	foreign_put(e, "users/alice/.m/0000000f/0/0/0/0/00000003", "x");
+	foreign_put(e, "users/alice/.m/0000000f/0/0/0/0/0/0/00000003", "x");
 	cr_ok(store_edit_commit(NULL, e, &why));
 	/* A second branch with the same mailboxes has numbers of its own. */
 	struct store_oid head;

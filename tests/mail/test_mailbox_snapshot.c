@@ -85,7 +85,7 @@ MAIL_TEST(snapshot_as_documented)
 	cr_expect_eq(snap(r), 1);
 	struct mail_msg m = message(r, "INBOX", 3);
 	const struct mail_info *inbox = rig_info(r, "INBOX");
-	snprintf(path, sizeof(path), "%.*s/%08x/0/0/0", STR_ARG(inbox->id), m.lane);
+	snprintf(path, sizeof(path), "%.*s/%08x/0/0/0/0", STR_ARG(inbox->id), m.lane);
 	cr_expect_str(snap_file(r, path), STR("00000001 1\n00000003 3\n"));
 	struct mail_box *b = rig_box(r, "INBOX");
 	struct mail_box_state st;
@@ -145,7 +145,7 @@ MAIL_TEST(snapshot_without_the_last)
 	cr_ok(store_edit_put_bytes(e, str_of(path),
 		arena_fmt(&r->arena, "%.*smessages 1111111111111111111111111111111111111111\n",
 			(int)str_find(was, STR("messages")), was.p)));
-	snprintf(path, sizeof(path), "%.*s/%08x/0/0/0", STR_ARG(inbox->id), m.lane);
+	snprintf(path, sizeof(path), "%.*s/%08x/0/0/0/0", STR_ARG(inbox->id), m.lane);
 	cr_ok(store_edit_put_bytes(e, str_of(path), STR("rubbish")));
 	cr_ok(store_edit_commit(NULL, e, &why));
 	rig_append(r, "INBOX", MAIL("c"), 0);

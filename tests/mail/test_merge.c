@@ -189,14 +189,14 @@ MERGE_TEST(512, without_a_base)
 
 /* ---- trees to no layout at all ---- */
 static const char *const odd_paths[] = { ".lanes", ".lanes/x", "INBOX", "INBOX/.mailbox",
-	"INBOX/.mailbox/x", "INBOX/.m", "INBOX/.m/00000010/0/0/0/0/00000001",
-	"INBOX/.m/00000010/0/0/0/0/00000002", "INBOX/.m/00000010/0/0/0/0", "INBOX/.m/x/y",
-	"INBOX/.f", "INBOX/.f/00000010/0/0/0/0", "INBOX/.f/00000010/0/0/0/0/x", "INBOX/a",
+	"INBOX/.mailbox/x", "INBOX/.m", "INBOX/.m/00000010/0/0/0/0/0/0/00000001",
+	"INBOX/.m/00000010/0/0/0/0/0/0/00000002", "INBOX/.m/00000010/0/0/0/0/0/0", "INBOX/.m/x/y",
+	"INBOX/.f", "INBOX/.f/00000010/0/0/0/0/0/0", "INBOX/.f/00000010/0/0/0/0/0/0/x", "INBOX/a",
 	"INBOX/a/.mailbox", "INBOX/.q/r", "Work/.mailbox", "work/.mailbox", "Work",
-	"Work/x/.mailbox", "Work/.m/00000010/0/0/0/0/00000001", "Work/.f/00000010/0/0/0/0",
+	"Work/x/.mailbox", "Work/.m/00000010/0/0/0/0/0/0/00000001", "Work/.f/00000010/0/0/0/0/0/0",
 	"Work/x/y/.mailbox", "%41/.mailbox", "A/.mailbox", "%/.mailbox", "%~1234/.mailbox",
 	"A%~1234/.m/z", "z/y/x/w", "z/y", "a~b", ".m/x", ".f", ".mailbox", "-/.mailbox",
-	"Job/.m/00000010/0/0/0/0/00000001", "Job/.f/00000010/0/0/0/0", "Job/.mailbox",
+	"Job/.m/00000010/0/0/0/0/0/0/00000001", "Job/.f/00000010/0/0/0/0/0/0", "Job/.mailbox",
 	"Job/x/.mailbox" };
 static const char *const odd_texts[] = { "", "x", "id 00000000000000a1\nname a\nsubscribed yes\n",
 	"id 00000000000000a2\nuse sent\n", "id 00000000000000a3\nid 00000000000000a1\n",

@@ -409,8 +409,9 @@ static struct store_oid import(struct rig *r, uint32_t n)
 			cr_ok(store_edit_put(e, STR(""), &c.tree, STORE_TREE));
 		cr_ok(store_edit_put_bytes(e, STR(".lanes"), STR("00000077 000fffff\n")));
 		for (int k = 0; k < 128 && at < n; k++, at += 16) {
-			snprintf(path, sizeof(path), "INBOX/.f/00000077/%x/%x/%x/%x", at >> 16,
-				at >> 12 & 15, at >> 8 & 15, at >> 4 & 15);
+			snprintf(path, sizeof(path), "INBOX/.f/00000077/%x/%x/%x/%x/%x/%x",
+				at >> 19, at >> 16 & 7, at >> 13 & 7, at >> 10 & 7, at >> 7 & 7,
+				at >> 4 & 7);
 			text.n = 0;
 			for (uint32_t s = at ? at : 1; s < at + 16; s++)
 				buf_fmt(&text, "%08x 10 20 -\n", s);

@@ -8,8 +8,8 @@
 #define A1             "aaaaaaaaaaaaaaa1"
 #define A2             "aaaaaaaaaaaaaaa2"
 #define A3             "aaaaaaaaaaaaaaa3"
-#define M(box, digit)  box "/.m/00000010/0/0/0/0/0000000" digit
-#define F(box)         box "/.f/00000010/0/0/0/0"
+#define M(box, digit)  box "/.m/00000010/0/0/0/0/0/0/0000000" digit
+#define F(box)         box "/.f/00000010/0/0/0/0/0/0"
 #define LANES          ".lanes", "00000010 0000000f\n"
 #define L1             "00000001 10 20 -\n"
 #define L12            L1 "00000002 11 21 -\n"
@@ -132,12 +132,12 @@ static const struct rule rules[] = {
 			"m", F("INBOX"), L1 },
 		{ ".lanes", "00000020 00000001\n", INBOX(A1), "Sent/.mailbox",
 			"id bbbbbbbbbbbbbbb3\nname Sent\nuse sent\nsubscribed yes\ncreated 1\n",
-			"INBOX/.m/00000020/0/0/0/0/00000001", "n", "INBOX/.f/00000020/0/0/0/0",
-			"00000001 10 20 S\n" },
+			"INBOX/.m/00000020/0/0/0/0/0/0/00000001", "n",
+			"INBOX/.f/00000020/0/0/0/0/0/0", "00000001 10 20 S\n" },
 		true,
 		{ INBOX(A1), ".lanes", "00000010 0000000f\n00000020 00000001\n", "Sent/.mailbox",
 			ID(A3, "name Sent\nuse sent\nsubscribed yes\ncreated 1\n"), M("INBOX", "1"),
-			"m", "INBOX/.m/00000020/0/0/0/0/00000001", "n" },
+			"m", "INBOX/.m/00000020/0/0/0/0/0/0/00000001", "n" },
 		NULL, false },
 	{ "without a base, what a mark covers was expunged", { NULL },
 		{ LANES, INBOX(A1), M("INBOX", "1"), "m", M("INBOX", "2"), "n", F("INBOX"), L12 },
@@ -165,10 +165,10 @@ static const struct rule rules[] = {
 		{ LANES, INBOX(A1), "a.txt", "1", "b.txt", "1", "INBOX/.x/y", "1" },
 		{ LANES, INBOX(A1), "a.txt", "2", "INBOX/.x/y", "2", "INBOX/.m/README", "o" },
 		{ LANES, INBOX(A1), "a.txt", "1", "b.txt", "1", "INBOX/.x/y", "1", "c.txt", "3",
-			"INBOX/.m/00000010/0/0/0/0/nonsense", "t" },
+			"INBOX/.m/00000010/0/0/0/0/0/0/nonsense", "t" },
 		false,
 		{ "a.txt", "2", "b.txt", "", "c.txt", "3", "INBOX/.x/y", "2", "INBOX/.m/README",
-			"o", "INBOX/.m/00000010/0/0/0/0/nonsense", "t" },
+			"o", "INBOX/.m/00000010/0/0/0/0/0/0/nonsense", "t" },
 		NULL, true },
 	{ "a file where the other side has a mailbox", { LANES, INBOX(A1) },
 		{ LANES, INBOX(A1), "Work", "a file" },
@@ -295,8 +295,9 @@ static struct store_oid big_tree(struct env *v, const struct store_oid *start, u
 		OK(store_edit_put(e, STR(""), &tree, STORE_TREE));
 		for (int n = 0; n < 256 && at < to; n++, at += step) {
 			uint32_t first = at & ~15u;
-			snprintf(path, sizeof(path), "INBOX/.f/00000010/%x/%x/%x/%x", first >> 16,
-				first >> 12 & 15, first >> 8 & 15, first >> 4 & 15);
+			snprintf(path, sizeof(path), "INBOX/.f/00000010/%x/%x/%x/%x/%x/%x",
+				first >> 19, first >> 16 & 7, first >> 13 & 7, first >> 10 & 7,
+				first >> 7 & 7, first >> 4 & 7);
 			big_leaf(&text, first, to, flags);
 			OK(store_edit_put_bytes(e, str_of(path), buf_str(&text)));
 			path[7] = 'm';
@@ -333,10 +334,10 @@ MERGE_TEST(256, few_of_many)
 	uint64_t before = written(v);
 	struct store_oid m = merge(v, &b, &o, &t);
 	cr_expect_leq(written(v) - before, 150 * 1024);
-	cr_expect(
-		str_starts(rig_text(v, &m, "INBOX/.f/00000010/0/0/0/a"), STR("000000a0 10 20 S")));
-	cr_expect(
-		str_starts(rig_text(v, &m, "INBOX/.f/00000010/0/0/1/4"), STR("00000140 10 20 F")));
+	cr_expect(str_starts(
+		rig_text(v, &m, "INBOX/.f/00000010/0/0/0/0/1/2"), STR("000000a0 10 20 S")));
+	cr_expect(str_starts(
+		rig_text(v, &m, "INBOX/.f/00000010/0/0/0/0/2/4"), STR("00000140 10 20 F")));
 }
 
 /* Each of 20,000 messages got a flag on each side: one edit holds it. */
@@ -348,7 +349,7 @@ MERGE_TEST(256, many_of_many)
 	struct store_oid t = big_tree(v, &b, 0, 20000, 16, "F", false);
 	struct store_oid m = merge(v, &b, &o, &t), back = merge(v, &b, &t, &o);
 	cr_expect(store_oid_eq(&m, &back));
-	struct str leaf = rig_text(v, &m, "INBOX/.f/00000010/0/4/e/1");
+	struct str leaf = rig_text(v, &m, "INBOX/.f/00000010/0/0/2/3/4/1");
 	cr_expect(str_starts(leaf, STR("00004e10 10 20 FS\n00004e11 10 20 FS\n")));
 }
 
@@ -373,7 +374,7 @@ MERGE_TEST(256, moved_with_many_flags)
 	o = root.oid;
 	struct store_oid x = merge(v, &b, &o, &t), back = merge(v, &b, &t, &o);
 	cr_expect(store_oid_eq(&x, &back));
-	struct str leaf = rig_text(v, &x, "Old/.f/00000010/0/4/e/1");
+	struct str leaf = rig_text(v, &x, "Old/.f/00000010/0/0/2/3/4/1");
 	cr_expect(str_starts(leaf, STR("00004e10 10 20 F\n00004e11 10 20 F\n")));
-	cr_expect_null(rig_text(v, &x, "INBOX/.f/00000010/0/4/e/1").p);
+	cr_expect_null(rig_text(v, &x, "INBOX/.f/00000010/0/0/2/3/4/1").p);
 }

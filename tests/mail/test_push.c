@@ -5,7 +5,7 @@
 
 #define HEAD   STR("refs/heads/alice")
 #define LAPTOP STR("refs/devices/laptop/alice")
-#define MINE   "0/0/0/0" /* folders of the messages 1 to f */
+#define MINE   "0/0/0/0/0/0" /* folders of the messages 1 to f */
 
 /*
  * One file of a push: '$' is the server's lane, '@' what the file held before; text NULL: it goes.

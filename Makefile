@@ -52,7 +52,7 @@ cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno
 	-isystem build/tp/unix/include
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
-TP_LIBS := -lgit2 -lz -llmdb -lmbedtls -lsodium -ljansson -lical -lexpat -ltzdata
+TP_LIBS := -lgit2 -lz -ldeflate -llmdb -lmbedtls -lsodium -ljansson -lical -lexpat -ltzdata
 UNIX_LIBS := -Lbuild/tp/unix/lib $(TP_LIBS) -llwip
 ldflags.unix-rel  := -g
 # Not for unit tests: nothing refers to Criterion's sections.

@@ -33,6 +33,31 @@ static int edit_base(bool *has, struct store_oid *base, struct store *s, struct 
 	return err == ERR_NOENT ? 0 : err;
 }
 
+static bool warm_take(struct store_edit *e, const struct store_oid *tree)
+{
+	struct warm *w = &e->s->warm;
+
+	if (!w->root || !tree || !store_oid_eq(&w->tree, tree))
+		return false;
+	e->root = w->root;
+	e->warm_bytes = w->bytes;
+	w->root = NULL;
+	return true;
+}
+
+/* After node_write: its folders are what `tree` names, whatever becomes of the edit. */
+static void warm_keep(struct store_edit *e, const struct store_oid *tree)
+{
+	struct warm *w = &e->s->warm;
+	size_t bytes = e->warm_bytes + e->node_bytes;
+
+	if (bytes > WARM_BYTES)
+		return;
+	node_free(w->root);
+	*w = (struct warm){ e->root, *tree, bytes };
+	e->root = NULL;
+}
+
 /* Standing at `tree`; NULL: at nothing. */
 static int edit_new(
 	struct store_edit **out, struct store *s, struct str ref, const struct store_oid *tree)
@@ -45,7 +70,7 @@ static int edit_new(
 	e->s = s;
 	memcpy(e->name, ref.p, ref.n);
 	e->ref = str_n(e->name, ref.n);
-	err = node_load(&e->root, e, tree);
+	err = warm_take(e, tree) ? 0 : node_load(&e->root, e, tree);
 	if (err < 0)
 		edit_free(e);
 	else
@@ -139,6 +164,7 @@ int edit_stand_at(struct store_edit *e, const struct store_oid *tree)
 		e->node_bytes = bytes;
 		return err;
 	}
+	e->warm_bytes = 0;
 	node_free(old);
 	return 0;
 }
@@ -409,6 +435,8 @@ static int edit_seal(struct gref **rp, struct store_edit *e, const struct store_
 	err = edit_join(e, *rp, g, e->has_base || changed, &tree, why);
 	if (err < 0)
 		free(why);
+	else
+		warm_keep(e, &tree);
 	return err;
 }
 

@@ -229,53 +229,38 @@ void view_end(struct view *v)
 }
 
 /* ---- writing ---- */
-static void add_sum(struct buf *b, uint32_t sum)
+static size_t put_stored(uint8_t *out, const struct obj *o)
 {
-	for (int i = 0; i < 4; i++)
-		buf_addc(b, (char)(sum >> (24 - 8 * i)));
+	const uint8_t head[STORED_HEAD] = { 0x78, 0x01, 0x01, (uint8_t)o->n, (uint8_t)(o->n >> 8),
+		(uint8_t)~o->n, (uint8_t)(~o->n >> 8) };
+
+	memcpy(out, head, sizeof(head));
+	memcpy(out + sizeof(head), o->p, o->n);
+	return sizeof(head) + o->n;
 }
 
-static void add_stored(struct buf *b, const struct obj *o)
+static size_t put_deflated(uint8_t *out, struct store *s, const struct obj *o)
 {
-	const char head[STORED_HEAD] = { 0x78, 0x01, 0x01, (char)o->n, (char)(o->n >> 8),
-		(char)~o->n, (char)(~o->n >> 8) };
-	buf_add(b, str_n(head, sizeof(head)));
-	buf_add(b, str_n(o->p, o->n));
-}
+	size_t n = libdeflate_deflate_compress(
+		s->compressor, o->p, o->n, out + 2, SCRATCH_BYTES - 2 - STORED_TAIL);
 
-static void add_deflated(struct buf *b, struct store *s, const struct obj *o)
-{
-	z_stream *z = &s->deflate;
-	int rc;
-
-	buf_add(b, str_n("\x78\x01", 2));
-	deflateReset(z);
-	z->next_in = o->p;
-	z->avail_in = (uInt)o->n;
-	do {
-		z->next_out = s->scratch;
-		z->avail_out = SCRATCH_BYTES;
-		rc = deflate(z, Z_FINISH);
-		buf_add(b, str_n(s->scratch, SCRATCH_BYTES - z->avail_out));
-	} while (rc == Z_OK);
+	if (n == 0)
+		os_panic("store: deflate: no room for an object");
+	out[0] = 0x78;
+	out[1] = 0x01;
+	return 2 + n;
 }
 
 static int write_whole(struct head *h, struct store *s, const struct obj *o)
 {
-	struct buf b;
-	int err;
+	uint32_t sum = (uint32_t)adler32(1, o->p, (uInt)o->n);
+	uint8_t *z = s->scratch;
+	size_t n = o->type == OBJ_TREE && o->n <= STORED_MAX ? put_stored(z, o)
+							     : put_deflated(z, s, o);
 
-	buf_init(&b, NULL);
-	if (o->type == OBJ_TREE && o->n <= STORED_MAX)
-		add_stored(&b, o);
-	else
-		add_deflated(&b, s, o);
-	add_sum(&b, (uint32_t)adler32(1, o->p, (uInt)o->n));
-	err = b.err;
-	if (err >= 0)
-		err = log_object(&h->place, s->log, &o->id, o->type, o->n, buf_str(&b));
-	buf_free(&b);
-	return err;
+	for (int i = 0; i < STORED_TAIL; i++)
+		z[n++] = (uint8_t)(sum >> (24 - 8 * i));
+	return log_object(&h->place, s->log, &o->id, o->type, o->n, str_n(z, n));
 }
 
 static int write_frames(struct head *h, struct store *s, struct changes *out, const struct obj *o)

@@ -12,7 +12,8 @@
 static int start_zlib(struct store *s)
 {
 	s->scratch = malloc(SCRATCH_BYTES);
-	if (!s->scratch ||
+	s->compressor = libdeflate_alloc_compressor(1);
+	if (!s->scratch || !s->compressor ||
 		deflateInit2(&s->deflate, 1, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) !=
 			Z_OK ||
 		inflateInit2(&s->inflate, -MAX_WBITS) != Z_OK)
@@ -33,6 +34,8 @@ static void store_free(struct store *s)
 	if (s->kv)
 		kv_close(s->kv);
 	free(s->units);
+	node_free(s->warm.root);
+	libdeflate_free_compressor(s->compressor);
 	deflateEnd(&s->deflate);
 	inflateEnd(&s->inflate);
 	free(s->scratch);

@@ -19,6 +19,7 @@
 #include "store/overlay_impl.h"
 
 #define ZLIB_CONST
+#include <libdeflate.h>
 #include <zlib.h>
 
 #define STORE_VERSION 3                   /* also of what the services keep: docs/mail-layout.md */
@@ -29,6 +30,7 @@
 #define DERIVE_BYTES  (256 * 1024 * 1024) /* ... and of what follows from one move, at most */
 #define OBJECT_BYTES  (64 * 1024 * 1024)  /* a tree, commit or tag */
 #define REF_MAX       255
+#define WARM_BYTES    (128 * 1024) /* of folders kept for the next edit */
 #define SCRATCH_BYTES (FRAME_BYTES + 1024)
 #define RECORD_BYTES  (SCRATCH_BYTES + 64) /* of the log, for an object or frame */
 
@@ -136,6 +138,11 @@ struct store {
 	struct os_mutex turn;
 	struct store_edit *edit; /* whose turn it is, if it is an edit's */
 	struct store_edit *detached;
+	struct warm { /* folders of the last edit, for the next one that stands where it ended */
+		struct node *root; /* NULL: none */
+		struct store_oid tree;
+		size_t bytes;
+	} warm;
 	struct group *group; /* open, or being written */
 	unsigned users;      /* edits, spools and walks not yet ended */
 	struct os_waitq idle;
@@ -150,9 +157,10 @@ struct store {
 	struct omap pending;   /* ids only: objects no ref reaches yet, on disk or in the group */
 	uint64_t next_content; /* id of the next large blob */
 
-	z_stream deflate, inflate; /* raw, one call at a time */
-	uint8_t *scratch;          /* SCRATCH_BYTES */
-	uint8_t *record;           /* RECORD_BYTES: a frame as read; NULL until used */
+	struct libdeflate_compressor *compressor; /* of objects kept whole */
+	z_stream deflate, inflate;                /* of frames, of all; raw, one call at a time */
+	uint8_t *scratch;                         /* SCRATCH_BYTES */
+	uint8_t *record; /* RECORD_BYTES: a frame as read; NULL until used */
 	struct sha1 sha;
 	uint64_t frame_content; /* the frame last read, whole */
 	uint32_t frame_n;
@@ -426,12 +434,12 @@ struct store_edit {
 	struct omap objs;
 	struct omap adopted; /* of what was pending */
 	struct changes kv;
-	size_t node_bytes;
-	bool grows;              /* puts blobs */
-	bool use_reserve;        /* all the same */
-	struct group *in;        /* a group this edit already gave large blobs to */
-	struct store_edit *next; /* of the detached */
-	bool turnless;           /* its fiber does not hold the turn */
+	size_t node_bytes, warm_bytes; /* of folders; of those it was given to begin with */
+	bool grows;                    /* puts blobs */
+	bool use_reserve;              /* all the same */
+	struct group *in;              /* a group this edit already gave large blobs to */
+	struct store_edit *next;       /* of the detached */
+	bool turnless;                 /* its fiber does not hold the turn */
 	char name[REF_MAX + 1];
 };
 /* Not an edit of the branch (merge.c): it can't be committed, only given to a group. */

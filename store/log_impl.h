@@ -117,6 +117,12 @@ MUST_CHECK int log_replay(struct log *l, log_record_fn *record, log_group_fn *gr
  * where parts are not sound. For sweep, verify and a rebuild of the index. BLOCKS. */
 MUST_CHECK int log_unit_scan(struct log *l, uint32_t unit, log_record_fn *record, void *ctx);
 /*
+ * Records of one unit, wherever they are sound in themselves, read in large pieces: for who knows a record
+ * he wants by its id, and looks up what he did not find here. Of objects, bigs and frames alone what is
+ * told is checked. `fn` may wait, and the unit be given up or filled meanwhile. BLOCKS.
+ */
+MUST_CHECK int log_unit_skim(struct log *l, uint32_t unit, log_record_fn *record, void *ctx);
+/*
  * The first point between two groups in a unit, for a rebuild, which knows no table. ERR_NOENT: no
  * unit of this log; ERR_AGAIN: no group begins in it. BLOCKS.
  */

@@ -34,8 +34,8 @@ static int window_get(uint8_t **out, struct window *w, uint32_t unit, uint32_t a
 	return 0;
 }
 
-/* The part at a place, sound in itself; ERR_NOENT. */
-static int part_get(struct part *out, struct str *payload, struct window *w, uint64_t generation,
+/* What looks like the part at a place, by its head; ERR_NOENT. */
+static int part_find(struct part *out, struct str *payload, struct window *w, uint64_t generation,
 	uint32_t unit, uint32_t at)
 {
 	struct log *l = w->l;
@@ -58,10 +58,22 @@ static int part_get(struct part *out, struct str *payload, struct window *w, uin
 	err = window_get(&b, w, unit, at, (uint32_t)log_blocks(PART_HEAD + out->bytes));
 	if (err < 0)
 		return err;
-	if (out->check != os_siphash(l->g.uuid, str_n(b + 8, PART_HEAD - 8 + out->bytes)))
-		return ERR_NOENT;
 	*payload = str_n(b + PART_HEAD, out->bytes);
 	return 0;
+}
+
+/* The part at a place, sound in itself; ERR_NOENT. */
+static int part_get(struct part *out, struct str *payload, struct window *w, uint64_t generation,
+	uint32_t unit, uint32_t at)
+{
+	int err = part_find(out, payload, w, generation, unit, at);
+
+	if (err >= 0 &&
+		out->check !=
+			os_siphash(w->l->g.uuid,
+				str_n(payload->p - PART_HEAD + 8, PART_HEAD - 8 + payload->n)))
+		return ERR_NOENT;
+	return err;
 }
 
 /* ---- a way through the log ---- */
@@ -322,6 +334,43 @@ int log_unit_scan(struct log *l, uint32_t unit, log_record_fn *record, void *ctx
 	struct window w = { .l = l, .p = malloc(l->room) };
 	int err = w.p ? scan(&w, unit, record, ctx) : err_set(ERR_NOMEM, "store: out of memory");
 
+	free(w.p);
+	return err;
+}
+
+static int skim(struct window *w, uint32_t unit, log_record_fn *record, void *ctx)
+{
+	uint64_t generation = w->l->units[unit].generation;
+	struct part p;
+	struct str payload;
+	int err;
+
+	for (uint32_t at = LOG_BLOCK;; at += (uint32_t)log_blocks(PART_HEAD + p.bytes)) {
+		err = part_find(&p, &payload, w, generation, unit, at);
+		if (err < 0 || p.flags & PART_END)
+			return 0;
+		while (payload.n > 0) {
+			struct log_record r;
+			size_t n;
+			if (record_parse(&r, &n, payload) < 0)
+				return 0;
+			err = record(ctx, p.seq, &r);
+			if (err < 0)
+				return err;
+			payload = str_sub(payload, n, payload.n);
+		}
+	}
+}
+
+int log_unit_skim(struct log *l, uint32_t unit, log_record_fn *record, void *ctx)
+{
+	struct window w = { .l = l };
+	int err;
+
+	if (l->units[unit].state != UNIT_LOG || l->units[unit].generation == 0)
+		return 0;
+	w.p = malloc(l->room);
+	err = w.p ? skim(&w, unit, record, ctx) : err_set(ERR_NOMEM, "store: out of memory");
 	free(w.p);
 	return err;
 }

@@ -7,6 +7,7 @@
  * only. Its context is about 2.5 kB; ours has room to spare.
  */
 void SHA1DCInit(void *ctx);
+void SHA1DCSetUseDetectColl(void *ctx, int on);
 void SHA1DCUpdate(void *ctx, const char *p, size_t n);
 int SHA1DCFinal(unsigned char out[20], void *ctx);
 
@@ -45,6 +46,12 @@ int store_oid_parse(struct store_oid *out, struct str hex)
 void sha1_init(struct sha1 *h)
 {
 	SHA1DCInit(h->room);
+}
+
+void sha1_init_plain(struct sha1 *h)
+{
+	sha1_init(h);
+	SHA1DCSetUseDetectColl(h->room, 0);
 }
 
 void sha1_add(struct sha1 *h, struct str s)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Pack writer: each object as a whole entry, its compressed bytes as they are kept, no search
- * for deltas. Counts first (a pack begins with the number of its objects), then goes over the
- * index in its order.
+ * for deltas. Counts first (a pack begins with the number of its objects). Most of what there is goes
+ * out in the order of the log, read in large pieces: whatever record there has a wanted id is as good
+ * as any other. What that leaves, and little among much, is looked up.
  */
 #include "store/reach_impl.h"
+
+#define SKIM_SHARE 4 /* of the log's records must be wanted for reading all of it: one in so many */
 
 struct pack {
 	struct store *s;
@@ -130,14 +133,64 @@ static int emit_list(struct pack *p, const struct chosen *want)
 	return err;
 }
 
-static int emit_scan(struct pack *p, const struct idset *want)
+/* ---- in the order of the log ---- */
+struct skim {
+	struct pack *p;
+	struct idset *want;
+};
+
+/* Frames are found by the index alone: a record of old may speak of some that are gone. */
+static int emit_big(struct skim *k, const struct log_record *r)
+{
+	struct head h;
+	int err = object_stored(&h, k->p->s, &r->id);
+
+	if (err < 0 || h.form != FORM_FRAMES || h.content != r->content)
+		return err == ERR_NOENT ? 0 : err;
+	(void)idset_take(k->want, idset_of(&r->id));
+	return emit_object(k->p, &r->id, &h);
+}
+
+static int emit_record(void *ctx, uint64_t seq, const struct log_record *r)
+{
+	struct skim *k = ctx;
+	int err;
+
+	(void)seq;
+	if (r->kind == LOG_BIG && idset_has(k->want, idset_of(&r->id)))
+		return emit_big(k, r);
+	if (r->kind != LOG_OBJECT || !idset_take(k->want, idset_of(&r->id)))
+		return 0;
+	err = emit_head(k->p, r->type, r->size);
+	return err < 0 ? err : emit(k->p, r->bytes);
+}
+
+static int emit_log(struct pack *p, struct idset *want)
+{
+	struct skim k = { p, want };
+	const struct store *s = p->s;
+	uint64_t records = 0;
+	int err = 0;
+
+	for (uint32_t u = 0; u < s->super.units; u++)
+		records += s->units[u].records;
+	if (want->n < records / SKIM_SHARE)
+		return 0;
+	for (uint32_t u = 0; u < s->super.units && want->n > 0 && err >= 0; u++) {
+		err = log_unit_skim(s->log, u, emit_record, &k);
+		os_yield();
+	}
+	return err;
+}
+
+/* ---- in the order of the index ---- */
+static int emit_scan(struct pack *p, struct idset *want)
 {
 	struct store_oid id;
 	struct str key, value, from = STR_NONE;
-	size_t left = want->n;
 	int err = 0;
 
-	while (err >= 0 && left > 0) {
+	while (err >= 0 && want->n > 0) {
 		struct head h;
 		err = kv_next(&key, &value, p->s->kv, KV_OBJ, from, from.n > 0);
 		if (err == ERR_NOENT || (err >= 0 && key.n != sizeof(id.b)))
@@ -146,9 +199,8 @@ static int emit_scan(struct pack *p, const struct idset *want)
 			break;
 		memcpy(id.b, key.p, sizeof(id.b));
 		from = oid_str(&id);
-		if (!idset_has(want, idset_of(&id)))
+		if (!idset_take(want, idset_of(&id)))
 			continue;
-		left--;
 		err = head_parse(&h, value);
 		if (err >= 0)
 			err = emit_object(p, &id, &h);
@@ -156,7 +208,7 @@ static int emit_scan(struct pack *p, const struct idset *want)
 	return err;
 }
 
-static int emit_pack(struct pack *p, const struct chosen *want)
+static int emit_pack(struct pack *p, struct chosen *want)
 {
 	struct store_oid sum;
 	char head[12] = "PACK\0\0\0\2";
@@ -166,8 +218,10 @@ static int emit_pack(struct pack *p, const struct chosen *want)
 		return err_set(ERR_LIMIT, "store: too many objects for a pack");
 	for (int i = 0; i < 4; i++)
 		head[8 + i] = (char)(want->n >> (24 - 8 * i));
-	sha1_init(&p->sha);
+	sha1_init_plain(&p->sha);
 	err = emit(p, str_n(head, sizeof(head)));
+	if (err >= 0 && want->scan)
+		err = emit_log(p, &want->set);
 	if (err >= 0)
 		err = want->scan ? emit_scan(p, &want->set) : emit_list(p, want);
 	if (err >= 0)
@@ -177,7 +231,7 @@ static int emit_pack(struct pack *p, const struct chosen *want)
 	return err < 0 ? err : p->sink(p->ctx, oid_str(&sum));
 }
 
-int pack_chosen(struct store *s, const struct chosen *want, store_sink_fn *sink, void *ctx)
+int pack_chosen(struct store *s, struct chosen *want, store_sink_fn *sink, void *ctx)
 {
 	struct pack *p = calloc(1, sizeof(*p));
 	int err;
@@ -203,9 +257,9 @@ int store_pack(struct store *s, struct str prefix, store_sink_fn *sink, void *ct
 	store_user_add(s);
 	walk = history_begin(s);
 	err = reach_walk(&r, prefix);
+	struct chosen all = { .set = r.seen, .scan = true, .n = r.seen.n };
 	if (err >= 0)
-		err = pack_chosen(s, &(struct chosen){ .set = r.seen, .scan = true, .n = r.seen.n },
-			sink, ctx);
+		err = pack_chosen(s, &all, sink, ctx);
 	reach_free(&r);
 	history_end(s, walk);
 	store_user_del(s);

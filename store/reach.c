@@ -7,13 +7,14 @@ uint64_t idset_of(const struct store_oid *id)
 {
 	static unsigned __int128 key[4];
 	static bool keyed;
-	uint64_t w[3] = { 0 };
+	uint64_t w[3] = { 0 }, h;
 
 	if (!keyed)
 		os_random(key, sizeof(key));
 	keyed = true;
 	memcpy(w, id->b, sizeof(id->b));
-	return (uint64_t)((key[0] + key[1] * w[0] + key[2] * w[1] + key[3] * w[2]) >> 64);
+	h = (uint64_t)((key[0] + key[1] * w[0] + key[2] * w[1] + key[3] * w[2]) >> 64);
+	return h == IDSET_TAKEN ? 0 : h;
 }
 
 static size_t idset_find(const struct idset *x, uint64_t h)
@@ -58,6 +59,18 @@ int idset_add(bool *fresh, struct idset *x, uint64_t h)
 	x->n += *fresh;
 	x->slots[i] = h;
 	return 0;
+}
+
+bool idset_take(struct idset *x, uint64_t h)
+{
+	bool had = idset_has(x, h);
+
+	x->n -= had;
+	if (h == 0)
+		x->zero = false;
+	else if (had)
+		x->slots[idset_find(x, h)] = IDSET_TAKEN;
+	return had;
 }
 
 void idset_free(struct idset *x)

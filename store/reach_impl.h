@@ -11,8 +11,11 @@ struct idset {
 	size_t cap, n;
 	bool zero; /* is 0 in it? */
 };
+#define IDSET_TAKEN UINT64_MAX /* a slot that was taken; no hash */
 bool idset_has(const struct idset *x, uint64_t h);
 MUST_CHECK int idset_add(bool *fresh, struct idset *x, uint64_t h);
+/* Was it there? It no longer is; nothing may be added afterwards. */
+bool idset_take(struct idset *x, uint64_t h);
 void idset_free(struct idset *x);
 /*
  * Of all twenty bytes, under a key of this run: whoever sends us mail can make ids that share
@@ -42,8 +45,8 @@ struct chosen {
 	bool scan;  /* the list became too long and was dropped */
 	uint64_t n; /* objects */
 };
-MUST_CHECK int pack_chosen(
-	struct store *s, const struct chosen *want, store_sink_fn *sink, void *ctx);
+/* Uses `want` up: once. BLOCKS. */
+MUST_CHECK int pack_chosen(struct store *s, struct chosen *want, store_sink_fn *sink, void *ctx);
 
 /* ---- walk.c: commits, as far as walks need them ---- */
 #define YIELD_EVERY 64

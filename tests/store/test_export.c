@@ -82,6 +82,41 @@ static void fill(struct store *s)
 	arena_free(&a);
 }
 
+/* Heads of parts that are not the first of their unit: what follows is not found in the log's order. */
+static unsigned break_heads(struct fake_disk *f)
+{
+	static const uint8_t magic[] = { 0x6c, 0x50, 0x72, 0x54 };
+	unsigned n = 0;
+
+	for (uint64_t at = 0; at + OS_SECTOR_BYTES <= f->d.size_bytes; at += OS_SECTOR_BYTES) {
+		if (memcmp(f->live + at + 8, magic, sizeof(magic)) != 0)
+			continue;
+		if (n++ > 0)
+			f->live[at + 8] ^= 1;
+	}
+	return n;
+}
+
+/* Breaks when a clone sends what it meets in the log, and does not look up the rest. */
+static int exports_what_the_log_hides(void *p)
+{
+	struct fake_disk *f = p;
+	struct store *s;
+	char path[128];
+
+	OK(store_open(&s, &f->d, NULL));
+	fill(s);
+	cr_assert_gt(break_heads(f), 2);
+	snprintf(path, sizeof(path), "%s/out.git", dir);
+	OK(export_to(s, path));
+	sh("git -C out.git fsck --strict --full", "");
+	sh("git -C out.git show b:m/c/2/44", "text 44\n");
+	sh("git -C out.git cat-file -s b:big", "300000\n");
+	sh("git -C out.git show b:last", "one\n");
+	store_close(s);
+	return 0;
+}
+
 static int exports(void *p)
 {
 	struct fake_disk *f = p;
@@ -231,6 +266,16 @@ Test(export, history_that_is_cut)
 	snprintf(dir, sizeof(dir), "/tmp/allod-export-XXXXXX");
 	cr_assert_not_null(mkdtemp(dir));
 	on_disk(exports_part, 16 * MIB);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+}
+
+Test(export, what_the_log_hides)
+{
+	char command[128];
+	snprintf(dir, sizeof(dir), "/tmp/allod-export-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	on_disk(exports_what_the_log_hides, 16 * MIB);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	cr_expect_eq(system(command), 0);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Pack writer: each object as a whole entry, its compressed bytes as they are kept, no search
- * for deltas. Counts first (a pack begins with the number of its objects). Most of what there is goes
- * out in the order of the log, read in large pieces: whatever record there has a wanted id is as good
- * as any other. What that leaves, and little among much, is looked up.
+ * for deltas. Counts first (a pack begins with the number of its objects). A large part of the store
+ * goes out in the order of the log, read in large pieces: whatever record there has a wanted id is as
+ * good as any other. What that leaves is looked up.
  */
 #include "store/reach_impl.h"
 
@@ -118,12 +118,14 @@ static int emit_loaded(struct pack *p, struct obj *o)
 	return err;
 }
 
-static int emit_list(struct pack *p, const struct chosen *want)
+static int emit_list(struct pack *p, struct chosen *want)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < want->list_n && err >= 0; i++) {
 		struct head h;
+		if (!idset_take(&want->set, idset_of(&want->list[i])))
+			continue;
 		err = head_get(&h, p->s, &want->list[i]);
 		if (err >= 0 && h.obj)
 			err = emit_loaded(p, h.obj);
@@ -220,7 +222,7 @@ static int emit_pack(struct pack *p, struct chosen *want)
 		head[8 + i] = (char)(want->n >> (24 - 8 * i));
 	sha1_init_plain(&p->sha);
 	err = emit(p, str_n(head, sizeof(head)));
-	if (err >= 0 && want->scan)
+	if (err >= 0)
 		err = emit_log(p, &want->set);
 	if (err >= 0)
 		err = want->scan ? emit_scan(p, &want->set) : emit_list(p, want);

@@ -34,8 +34,6 @@ int store_plan_make(struct store_plan **out, struct store *s, const struct store
 	idset_free(&p->held);
 	idset_free(&p->done);
 	p->commits = p->extra = (struct oids){ 0 };
-	if (!p->chosen.scan)
-		idset_free(&p->chosen.set);
 	p->pub = (struct store_plan){ p->chosen.n, p->shallow.p, p->unshallow.p, p->shallow.n,
 		p->unshallow.n };
 	if (err < 0)

@@ -37,7 +37,7 @@ MUST_CHECK int reach_walk(struct reach *r, struct str prefix);
 void reach_free(struct reach *r);
 
 /* ---- pack.c ---- */
-/* Objects to send: as a list while it is short, else those of `set`. */
+/* Objects to send, and what finds those that the log did not show: a list while it is short. */
 struct chosen {
 	struct idset set; /* by idset_of */
 	struct store_oid *list;

@@ -216,6 +216,20 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 	return err;
 }
 
+static int prop_check(struct arena *a, const struct xml *prop)
+{
+	struct str value = str_trim(xml_inner(a, prop));
+	struct ical none = { .a = a };
+
+	if (value.n == 0) /* as good as none */
+		return 0;
+	if (xml_is(prop, XML_CALDAV, "calendar-timezone") && !ical_zone_read(a, value))
+		return err_set(ERR_BAD, "a calendar-timezone is a VCALENDAR with one VTIMEZONE");
+	if (xml_is(prop, XML_CALDAV, "calendar-timezone-id") && !ical_zone_of(&none, value))
+		return err_set(ERR_UNSUPPORTED, "no such time zone is known");
+	return 0;
+}
+
 static const struct dav_limit limits[] = {
 	{ "min-date-time", "00010101T000000Z" },
 	{ "max-date-time", "99991231T235959Z" },
@@ -256,5 +270,6 @@ const struct dav_service calendar_service = {
 	.data_name = "calendar-data",
 	.data = cal_data,
 	.data_check = cal_data_check,
+	.prop_check = prop_check,
 	.behind = &contacts,
 };

@@ -88,6 +88,9 @@ struct dav_service {
 	const char *data_name;
 	int (*data)(struct buf *out, struct arena *a, struct str bytes, const struct xml *asked,
 		const void *zone);
+	/* NULL: any value will do. Of a property about to be set: ERR_BAD, valid-calendar-data; ERR_UNSUPPORTED,
+	 * valid-timezone (RFC 4791, 5.2.2; RFC 7809, 5.2). */
+	int (*prop_check)(struct arena *a, const struct xml *prop);
 	/* NULL: no choice. Puts in the place of *bytes the form that an Accept header would rather have. */
 	int (*prefer)(struct str *bytes, struct str *type, struct arena *a, struct str accept);
 	/* Can that part be had at all? ERR_BAD with *why. */

@@ -5,7 +5,7 @@
 /* What became of each property, in the request's order. */
 struct outcome {
 	const struct xml *prop;
-	int err; /* 0, ERR_DENIED: protected, ERR_LIMIT, ERR_AGAIN: not done because another failed */
+	int err; /* 0, ERR_DENIED: protected, ERR_BAD, ERR_UNSUPPORTED: no such value, ERR_LIMIT, ERR_AGAIN: not done because another failed */
 };
 #define OUTCOMES_MAX 200
 struct changes {
@@ -18,7 +18,12 @@ static int set_one(
 	struct dav_request *r, struct dav_meta *m, const struct xml *prop, bool remove, bool making)
 {
 	struct buf b;
-	int err = remove ? dav_live_remove(m, prop) : dav_live_set(m, &r->a, prop, making);
+	const struct dav_service *s = r->cfg->service;
+	int err = !remove && s->prop_check ? s->prop_check(&r->a, prop) : 0;
+
+	if (err < 0)
+		return err;
+	err = remove ? dav_live_remove(m, prop) : dav_live_set(m, &r->a, prop, making);
 
 	if (err != ERR_NOENT)
 		return err;
@@ -60,7 +65,7 @@ static int apply(struct changes *c, struct dav_request *r, struct dav_meta *m,
 }
 
 static void propstat(struct buf *b, struct dav_request *r, const struct changes *c, int err,
-	const char *status, const char *condition)
+	const char *status, struct str ns, const char *condition)
 {
 	bool any = false;
 
@@ -85,7 +90,7 @@ static void propstat(struct buf *b, struct dav_request *r, const struct changes 
 	buf_fmt(b, "<D:status>HTTP/1.1 %s</D:status>", status);
 	if (condition) {
 		xml_open(b, XML_DAV, "error");
-		xml_empty(b, XML_DAV, condition);
+		xml_empty(b, ns, condition);
 		xml_close(b, XML_DAV, "error");
 	}
 	xml_close(b, XML_DAV, "propstat");
@@ -93,10 +98,12 @@ static void propstat(struct buf *b, struct dav_request *r, const struct changes 
 
 static void propstats(struct buf *b, struct dav_request *r, const struct changes *c)
 {
-	propstat(b, r, c, 0, "200 OK", NULL);
-	propstat(b, r, c, ERR_DENIED, "403 Forbidden", "cannot-modify-protected-property");
-	propstat(b, r, c, ERR_LIMIT, "507 Insufficient Storage", NULL);
-	propstat(b, r, c, ERR_AGAIN, "424 Failed Dependency", NULL);
+	propstat(b, r, c, 0, "200 OK", STR_NONE, NULL);
+	propstat(b, r, c, ERR_DENIED, "403 Forbidden", XML_DAV, "cannot-modify-protected-property");
+	propstat(b, r, c, ERR_BAD, "403 Forbidden", XML_CALDAV, "valid-calendar-data");
+	propstat(b, r, c, ERR_UNSUPPORTED, "403 Forbidden", XML_CALDAV, "valid-timezone");
+	propstat(b, r, c, ERR_LIMIT, "507 Insufficient Storage", STR_NONE, NULL);
+	propstat(b, r, c, ERR_AGAIN, "424 Failed Dependency", STR_NONE, NULL);
 }
 
 /* Puts the collection's, or the item's, properties. */

@@ -471,10 +471,18 @@ static void floating(struct rig *r)
 		cr_expect_eq(says(r, "DTSTART:20060711T183000&#13;"), late[round], "%d", round);
 		cr_expect(says(r, "DTSTART;VALUE=DATE:20060711&#13;"));
 	}
-	want(r, 207,
-		ask(r, "PROPPATCH", CAL, NULL,
-			"<propertyupdate " NS "><set><prop><C:calendar-timezone-id>Asia/Tokyo"
-			"</C:calendar-timezone-id></prop></set></propertyupdate>"));
+#define SET_PROP(inner) \
+	want(r, 207, \
+		ask(r, "PROPPATCH", CAL, NULL, \
+			"<propertyupdate " NS "><set><prop>" inner \
+			"</prop></set></propertyupdate>"))
+	SET_PROP("<C:calendar-timezone-id>Asia/Tokyo</C:calendar-timezone-id>");
+	cr_expect(says(r, "200 OK"));
+	/* What is no zone changes nothing (RFC 4791, 5.2.2; RFC 7809, 5.2). */
+	SET_PROP("<displayname>x</displayname><C:calendar-timezone>Tokyo</C:calendar-timezone>");
+	cr_expect(says(r, "<C:valid-calendar-data/>") && says(r, "424 Failed"));
+	SET_PROP("<C:calendar-timezone-id>Mars/Base</C:calendar-timezone-id>");
+	cr_expect(says(r, "<C:valid-timezone/>") && !says(r, "200 OK"));
 	want(r, 207,
 		ask(r, "REPORT", CAL, "Depth: 1\r\n",
 			arena_fmt(&r->a,

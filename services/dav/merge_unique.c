@@ -119,6 +119,8 @@ static int join_two(struct tree_merge *m, const struct held *into, const struct 
 		err = merge_blob(&y, m, &from->blob);
 	if (err >= 0)
 		err = dav_item_merge(&d, &m->scratch, has ? &base : NULL, x, y, STR_NONE);
+	if (err >= 0 && d.copy.p && (str_eq(d.copy, x) || str_eq(d.copy, y)))
+		return 0; /* too large to become one of another UID: rather twice than lost */
 	if (err >= 0)
 		err = store_edit_put_bytes(m->e, into->path, d.bytes);
 	if (err >= 0)

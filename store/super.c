@@ -115,7 +115,10 @@ static int read_copy(struct super *out, struct os_disk *d, int i)
 	_Alignas(16) uint8_t sector[SUPER_BYTES];
 	int err = os_disk_read(d, COPY_AT(i), sector, sizeof(sector));
 
-	return err < 0 ? err : super_parse(out, sector);
+	if (err < 0)
+		return err_set(err, "store: can't read the superblock at byte %llu",
+			(unsigned long long)COPY_AT(i));
+	return super_parse(out, sector);
 }
 
 static int write_copy(struct os_disk *d, int i, const struct super *u)
@@ -188,7 +191,7 @@ int super_load(struct super *out, struct os_disk *d)
 		return err_set(ERR_CORRUPT, "store: no store on this disk: it is too small");
 	for (int i = 0; i < 2; i++) {
 		err = read_copy(&u, d, i);
-		if (err < 0 && err != ERR_CORRUPT)
+		if (err < 0 && err != ERR_CORRUPT && err != ERR_IO)
 			return err;
 		if (err >= 0 && u.generation > generation[0])
 			*out = u;

@@ -34,6 +34,13 @@ static int fails(struct fake_disk *f, bool is_read)
 	return 0;
 }
 
+static int is_bad(const struct fake_disk *f, uint64_t at, size_t n)
+{
+	if (at >= f->bad_at + f->bad_n || f->bad_at >= at + n)
+		return 0;
+	return err_set(ERR_IO, "fake disk: these bytes can't be read");
+}
+
 static int turn(struct fake_disk *f, bool is_read)
 {
 	if (!f->eager && os_self())
@@ -46,6 +53,8 @@ static int fake_read(struct os_disk *d, uint64_t at, void *p, size_t n)
 	struct fake_disk *f = fake_of(d);
 	int err = turn(f, true);
 	f->reads++;
+	if (err >= 0)
+		err = is_bad(f, at, n);
 	if (err >= 0)
 		memcpy(p, f->live + at, n);
 	return err;
@@ -122,6 +131,8 @@ static int fake_read_now(struct os_disk *d, uint64_t at, void *p, size_t n)
 	struct fake_disk *f = fake_of(d);
 	int err = fails(f, true);
 
+	if (err >= 0)
+		err = is_bad(f, at, n);
 	if (err >= 0)
 		memcpy(p, f->live + at, n);
 	return err;

@@ -25,10 +25,11 @@ struct fake_disk {
 	struct fake_write *pending, **pending_end;
 	uint64_t reads, writes, flushes, serial;
 	/* Knobs. */
-	bool ignores_flush;  /* says 0 and does nothing: the lie the tests must catch */
-	bool eager;          /* do not let others run in between */
-	uint64_t fail_after; /* operations until everything fails; 0: never */
-	bool fails_reads;    /* else only writes and flushes fail */
+	bool ignores_flush;     /* says 0 and does nothing: the lie the tests must catch */
+	bool eager;             /* do not let others run in between */
+	uint64_t fail_after;    /* operations until everything fails; 0: never */
+	bool fails_reads;       /* else only writes and flushes fail */
+	uint64_t bad_at, bad_n; /* bytes that can't be read; what is mapped is not asked */
 	void (*on_flush)(struct fake_disk *f); /* before a flush takes effect */
 	void (*on_op)(struct fake_disk *f);    /* before a write or flush takes effect */
 	struct fake_tape *tape;                /* records them (tests/fake/tape.h) */

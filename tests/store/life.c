@@ -2,6 +2,7 @@
 /* The workload: what the writers do. The model and its comparison are in life_model.c. */
 #include "store/store_impl.h"
 #include "tests/store/life_impl.h"
+#include "tests/store/packer.h"
 
 #define BIG    (150 * 1024)
 #define DIRECT (90 * 1024)
@@ -46,6 +47,18 @@ static int derive(void *ctx, struct store_derive *d, struct str ref,
 	return store_diff(store_derive_store(d), old_tree, new_tree, STR(""), derive_one, &x);
 }
 const struct store_driver life_driver = { .name = "life", .version = 1, .derive = derive };
+
+static int merge(void *ctx, struct store_edit *e, struct str ref, const struct store_oid *base,
+	const struct store_oid *theirs, struct buf *notes)
+{
+	int err = store_edit_merge_paths(e, STR(""), base, theirs, notes);
+
+	(void)ctx, (void)ref;
+	return err < 0 ? err : store_edit_put_bytes(e, STR("merges"), STR("by the driver"));
+}
+const struct store_driver life_merging_driver = {
+	.name = "life", .version = 1, .derive = derive, .merge = merge, .merge_version = 1
+};
 
 /* ---- the model's side of each change ---- */
 static struct str key_of(struct step *t, struct str ref, const char *path)
@@ -273,8 +286,114 @@ static int direct(struct step *t)
 	return commit(t, e, err);
 }
 
+/* ---- branches that part and meet again ---- */
+static struct str side_ref(struct step *t)
+{
+	return arena_fmt(t->a, "%.*s.s", STR_ARG(t->ref));
+}
+
+/* The side begins where the branch is, or goes on with files that the branch never touches. */
+static int side(struct step *t)
+{
+	struct store_oid head, old;
+	struct str own = t->ref, ref = side_ref(t);
+	struct store_edit *e;
+	int err = store_ref_get(&head, t->s, own), has;
+
+	if (err < 0)
+		return err == ERR_NOENT ? 0 : err;
+	has = store_ref_get(&old, t->s, ref);
+	if (has < 0 || t->k % 3 == 0) {
+		struct store_ref_move m = { ref, has < 0 ? NULL : &old, &head };
+		model_copy_ref(t->l, t->i, t->k, own, ref);
+		model_begin(t->l, t->i, t->k);
+		return store_ref_update(t->s, &m, 1, &why_test, OS_FOREVER);
+	}
+	t->ref = ref;
+	err = store_edit_begin(&e, t->s, ref, OS_FOREVER);
+	if (err < 0)
+		return err;
+	err = put(t, e, fmt(t, "side/%u", t->k % 6), num(t->a, "of the side, %u", t->k));
+	if (err >= 0)
+		err = local(t, e, "side", num(t->a, "%u", t->k));
+	return commit(t, e, err);
+}
+
+/* A pack of one commit more, on a branch of its own. */
+static int receive(struct step *t)
+{
+	struct str ref = arena_fmt(t->a, "%.*s.d", STR_ARG(t->ref)), bytes = noisy(t, 20000);
+	struct store_oid tip, old, blob;
+	struct store_receive *r;
+	struct packer p;
+	struct buf tree;
+	int has = store_ref_get(&old, t->s, ref), err;
+
+	pack_begin(&p, 3);
+	blob = put_object(&p, OBJ_BLOB, bytes);
+	buf_init(&tree, t->a);
+	add_entry(&tree, "100644", "pushed", &blob);
+	tip = put_commit(&p, &tree, has < 0 ? NULL : &old);
+	pack_end(&p);
+	err = store_receive_begin(&r, t->s, &limits_test);
+	if (err >= 0)
+		err = give_pieces(r, buf_str(&p.b), 7000);
+	if (err >= 0)
+		err = store_receive_check(r, &tip, &ref, 1);
+	if (err >= 0) {
+		struct store_ref_move m = { ref, has < 0 ? NULL : &old, &tip };
+		struct str own = t->ref;
+		t->ref = ref;
+		model_blob(t, ref, "pushed", bytes);
+		t->ref = own;
+		model_begin(t->l, t->i, t->k);
+		err = store_ref_update(t->s, &m, 1, &why_test, OS_FOREVER);
+	}
+	store_receive_end(r);
+	buf_free(&p.b);
+	return err;
+}
+
+/* Does bringing `from` in make a commit, so that the driver is asked? */
+static int is_merge(
+	bool *out, struct step *t, const struct store_oid *head, const struct store_oid *from)
+{
+	struct store_oid base;
+	size_t n = 0;
+	int err = store_merge_base(&base, &n, 1, t->s, head, from);
+
+	*out = err >= 0 && !(n && (store_oid_eq(&base, head) || store_oid_eq(&base, from)));
+	return err;
+}
+
+static int join(struct step *t)
+{
+	bool pushed = t->k % 2, merges;
+	struct str from = pushed ? arena_fmt(t->a, "%.*s.d", STR_ARG(t->ref)) : side_ref(t);
+	const char *what = pushed ? "pushed" : "side";
+	struct store_oid head, theirs;
+	enum store_merged how;
+	int err = store_ref_get(&theirs, t->s, from);
+
+	if (err >= 0)
+		err = store_ref_get(&head, t->s, t->ref);
+	if (err >= 0)
+		err = is_merge(&merges, t, &head, &theirs);
+	if (err < 0)
+		return err == ERR_NOENT ? 0 : err;
+	model_copy_under(t->l, t->i, t->k, key_of(t, from, what), key_of(t, t->ref, what));
+	if (merges && t->s->driver->merge)
+		model_blob(t, t->ref, "merges", STR("by the driver"));
+	model_begin(t->l, t->i, t->k);
+	err = store_merge(&how, NULL, t->s, t->ref, &theirs, OS_FOREVER);
+	cr_expect(err < 0 || (how == STORE_MERGED_COMMIT) == merges);
+	t->l->merges += err >= 0 && merges;
+	return err;
+}
+
 static int (*const kinds[])(struct step *t) = { small, small, small, small, small, small, shared,
-	shared, spool, given_up, move_refs, many, locals, clear, direct };
+	shared, spool, given_up, move_refs, many, locals, clear, direct, side, side, side, receive,
+	join, join, join };
 
 /* ---- running it ---- */
 struct writer {
@@ -322,7 +441,8 @@ static void sweeper(struct life *l)
 	l->s->ahead_sec = 3 * 86400;
 	for (unsigned i = 0; i < l->writers && err >= 0; i++)
 		for (const char *const *f = (const char *const[]){ "refs/heads/w%u",
-			     "refs/heads/w%u.a", "refs/heads/w%u.b", NULL };
+			     "refs/heads/w%u.a", "refs/heads/w%u.b", "refs/heads/w%u.s",
+			     "refs/heads/w%u.d", NULL };
 			*f && err >= 0; f++)
 			err = store_horizon_set(l->s, num(&a, *f, i), &day);
 	arena_free(&a);
@@ -349,6 +469,11 @@ static void worker(void *p)
 uint64_t life_freed(const struct life *l)
 {
 	return l->freed;
+}
+
+unsigned life_merges(const struct life *l)
+{
+	return l->merges;
 }
 
 void life_sweeps(struct life *l)

@@ -2,8 +2,8 @@
 /*
  * A busy life of a store and a model of what it must hold: writers, each a fiber with branches,
  * records and rows of its own and a folder of a branch they share, take numbered steps: edits small
- * and large, spools, refs moved together, folders deleted, things begun and given up. A step is one
- * group or nothing, so a store found after a fault must show each writer's steps up to some k, whole.
+ * and large, spools, refs moved together, folders deleted, packs received, branches merged, things
+ * begun and given up. A step is one group or nothing, so a store found after a fault must show each writer's steps up to some k, whole.
  *
  *	struct life *l = life_new(seed, 4, 40);
  *	life_run(l, s);
@@ -26,6 +26,8 @@ struct life_mark {
 };
 /* Rows "<ref>:<path>" hold the size of the blob there. */
 extern const struct store_driver life_driver;
+/* The same, and it merges: by path, and a file "merges" tells of it. */
+extern const struct store_driver life_merging_driver;
 
 struct life *life_new(uint64_t seed, unsigned writers, unsigned steps);
 void life_free(struct life *l);
@@ -35,7 +37,8 @@ void life_sweeps(struct life *l);
 int life_run(struct life *l, struct store *s);
 void life_mark(struct life_mark *out, const struct life *l);
 
-uint64_t life_freed(const struct life *l); /* bytes, by sweeps */
+uint64_t life_freed(const struct life *l);  /* bytes, by sweeps */
+unsigned life_merges(const struct life *l); /* that made a commit */
 
 enum life_strict {
 	LIFE_WHOLE,  /* everything is there */

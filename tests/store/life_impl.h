@@ -29,6 +29,7 @@ struct life {
 	struct store *s; /* while it runs */
 	bool sweeps;
 	uint64_t freed;   /* bytes, by sweeps */
+	unsigned merges;  /* with a commit of their own */
 	unsigned running; /* writers */
 	int err;
 	char words[256];
@@ -39,6 +40,8 @@ uint64_t hash_of(struct str bytes); /* never 0 */
 void model_set(struct life *l, unsigned i, unsigned step, char kind, struct str key, uint64_t hash);
 /* What stands at ref:path or below it goes; false when nothing does. */
 bool model_del_under(struct life *l, unsigned i, unsigned step, struct str ref_path);
+/* What stands at `from` or below it, both ref:path, takes the place of what stands at `to`. */
+void model_copy_under(struct life *l, unsigned i, unsigned step, struct str from, struct str to);
 void model_copy_ref(struct life *l, unsigned i, unsigned step, struct str from, struct str to);
 void model_drop_ref(struct life *l, unsigned i, unsigned step, struct str ref);
 void model_begin(struct life *l, unsigned i, unsigned step);

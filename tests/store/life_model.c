@@ -118,21 +118,43 @@ struct item *model_at(size_t *n, const struct life *l, unsigned i, unsigned step
 	return out;
 }
 
+static bool is_under(const struct item *x, struct str ref_path)
+{
+	struct str key = str_of(x->key + 2), rest = str_sub(key, ref_path.n, key.n);
+
+	return x->key[0] != 'l' && str_starts(key, ref_path) && (rest.n == 0 || rest.p[0] == '/');
+}
+
 bool model_del_under(struct life *l, unsigned i, unsigned step, struct str ref_path)
 {
 	size_t n, gone = 0;
 	struct item *now = model_at(&n, l, i, step);
 
 	for (size_t k = 0; k < n; k++) {
-		struct str key = str_of(now[k].key + 2), rest = str_sub(key, ref_path.n, key.n);
-		if (now[k].key[0] == 'l' || !str_starts(key, ref_path) ||
-			(rest.n > 0 && rest.p[0] != '/'))
+		if (!is_under(&now[k], ref_path))
 			continue;
 		add(l, i, step, STR(""), str_of(now[k].key), 0);
 		gone++;
 	}
 	free(now);
 	return gone > 0;
+}
+
+void model_copy_under(struct life *l, unsigned i, unsigned step, struct str from, struct str to)
+{
+	size_t n;
+	struct item *now = model_at(&n, l, i, step);
+
+	model_del_under(l, i, step, to);
+	for (size_t k = 0; k < n; k++) {
+		char copy[STORE_KEY_MAX];
+		if (!is_under(&now[k], from))
+			continue;
+		int len = snprintf(copy, sizeof(copy), "%.2s%.*s%s", now[k].key, STR_ARG(to),
+			now[k].key + 2 + from.n);
+		add(l, i, step, STR(""), str_n(copy, (size_t)len), now[k].hash);
+	}
+	free(now);
 }
 
 void model_drop_ref(struct life *l, unsigned i, unsigned step, struct str ref)

@@ -38,7 +38,18 @@ struct damaged {
 	struct life_mark mark;
 	uint64_t *places, seed; /* byte offsets */
 	size_t count;
+	bool unreadable; /* the sector, instead of a bit that is turned over */
 };
+
+static void spoil(const struct damaged *x, struct fake_disk *g, uint64_t at, uint8_t bit)
+{
+	if (x->unreadable) {
+		g->bad_at = at / OS_SECTOR_BYTES * OS_SECTOR_BYTES;
+		g->bad_n = OS_SECTOR_BYTES;
+	} else {
+		g->live[at] ^= bit;
+	}
+}
 
 enum outcome { RIGHT = '=', SAID = '!', REFUSED = 'x', WRONG = 'W', CRASHED = 'C' };
 
@@ -71,11 +82,11 @@ static enum outcome try_flip(struct damaged *x, size_t n)
 	int err;
 
 	if (!open_first)
-		g->live[at] ^= bit;
+		spoil(x, g, at, bit);
 	err = store_open(&s, &g->d, &life_driver);
 	if (err >= 0) {
 		if (open_first)
-			g->live[at] ^= bit;
+			spoil(x, g, at, bit);
 		out = look(x, s);
 		store_close(s);
 	} else if (open_first || (err != ERR_CORRUPT && err != ERR_IO && err != ERR_UNSUPPORTED) ||
@@ -154,20 +165,26 @@ static void make_store(struct damaged *x)
 	OK(store_format(&x->disk->d));
 	OK(store_open(&s, &x->disk->d, &life_driver));
 	OK(life_run(x->life, s));
-	store_close(s);
-	OK(os_disk_flush(&x->disk->d));
 	life_mark(&x->mark, x->life);
+	if (x->unreadable) { /* with a tail to replay */
+		struct fake_disk *open = x->disk;
+		x->disk = fake_disk_sure(open);
+		store_close(s);
+		os_disk_close(&open->d);
+	} else {
+		store_close(s);
+		OK(os_disk_flush(&x->disk->d));
+	}
 	choose_places(x);
 }
 
 static int flips(void *p)
 {
-	struct damaged x = { 0 };
+	struct damaged x = { .unreadable = p != NULL };
 	unsigned right = 0, said = 0, refused = 0, bad = 0;
 	int pipe_end = -1;
 	pid_t child = 0;
 
-	(void)p;
 	make_store(&x);
 	for (size_t n = 0; n < x.count && bad < 5; n++) {
 		enum outcome o = next_outcome(&x, n, &pipe_end, &child);
@@ -177,16 +194,17 @@ static int flips(void *p)
 		if (o != WRONG && o != CRASHED)
 			continue;
 		bad++;
-		cr_expect(false, "DAMAGE_SEED=%llu: %s with a bit of byte %llu turned over",
+		cr_expect(false, "DAMAGE_SEED=%llu: %s with %s byte %llu",
 			(unsigned long long)x.seed, o == WRONG ? "wrong" : "a crash",
+			x.unreadable ? "no sector to be read at" : "a bit turned over of",
 			(unsigned long long)x.places[n]);
 	}
 	if (pipe_end >= 0) {
 		close(pipe_end);
 		waitpid(child, NULL, 0);
 	}
-	fprintf(stderr, "damage: %zu bits: %u without effect, %u said so, %u would not open\n",
-		x.count, right, said, refused);
+	fprintf(stderr, "damage: %zu %s: %u without effect, %u said so, %u would not open\n",
+		x.count, x.unreadable ? "unreadable sectors" : "bits", right, said, refused);
 	cr_expect_gt(said, 0);
 	free(x.places);
 	life_free(x.life);
@@ -199,6 +217,13 @@ Test(damage, a_flipped_bit_is_never_served, .timeout = 6 * 3600)
 {
 	os_log_level(OS_ERROR);
 	OK(os_run(flips, NULL));
+}
+
+/* Breakage it catches: a log that ends where the disk can't be read, and what was acknowledged with it. */
+Test(damage, what_can_not_be_read_is_said_to_be_there, .timeout = 6 * 3600)
+{
+	os_log_level(OS_ERROR);
+	OK(os_run(flips, (void *)1));
 }
 
 /* ---- one operation ---- */

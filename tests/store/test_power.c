@@ -38,6 +38,7 @@ struct recording {
 	size_t formatted; /* operations of store_format */
 	unsigned extents; /* of the index at the end */
 	struct life *life;
+	const struct store_driver *driver;
 	struct life_mark *marks; /* [n]: when n operations were done and the next not begun */
 	size_t cap;
 	bool lies; /* the disk */
@@ -69,6 +70,7 @@ static void record(struct recording *r, uint64_t seed, bool lies)
 
 	*r = (struct recording){ .disk = fake_disk_new(DISK_BYTES), .lies = lies, .seed = seed };
 	r->life = life_new(seed, WRITERS, STEPS);
+	r->driver = seed % 2 ? &life_driver : &life_merging_driver;
 	if (seed % 3)
 		life_sweeps(r->life);
 	kv_batch_pages = 20 + seed % 3 * 20; /* the index is brought forward often */
@@ -79,7 +81,7 @@ static void record(struct recording *r, uint64_t seed, bool lies)
 	OK(store_format(&r->disk->d));
 	r->formatted = r->tape.n;
 	r->disk->ignores_flush = lies;
-	OK(store_open(&s, &r->disk->d, &life_driver));
+	OK(store_open(&s, &r->disk->d, r->driver));
 	int err = life_run(r->life, s);
 	cr_assert(err == 0 || err == ERR_NOSPACE, "%s", err_text(err)); /* full: it ends there */
 	r->extents = s->super.extent_count;
@@ -186,7 +188,7 @@ static unsigned check_disk(struct recording *r, struct fake_disk *cut, struct li
 		cut->on_op = second_cut;
 		cut->ctx = x;
 	}
-	err = store_open(&s, &cut->d, &life_driver);
+	err = store_open(&s, &cut->d, r->driver);
 	if (err < 0) {
 		fprintf(stderr, "  it does not open: %s\n", err_text(err));
 		return 1;
@@ -267,7 +269,7 @@ static unsigned check_flush(
 	int err = 0;
 
 	for (int turn = 0; turn < 1 + (how == FAKE_KILL) && err >= 0; turn++) {
-		err = store_open(&s, turn ? &sure->d : &cut->d, &life_driver);
+		err = store_open(&s, turn ? &sure->d : &cut->d, r->driver);
 		if (err < 0)
 			break;
 		bad += life_check(r->life, s, &m, LIFE_WHOLE, NULL);
@@ -401,9 +403,9 @@ static unsigned check_all(struct recording *r, size_t sample)
 	fake_player_free(&v.p);
 	fprintf(stderr,
 		"power: seed %llu, %zu operations, %zu cuts, %zu at flushes, %u extents, %llu kB "
-		"swept\n",
+		"swept, %u merges\n",
 		(unsigned long long)r->seed, r->tape.n, v.count, v.flushes, r->extents,
-		(unsigned long long)life_freed(r->life) / 1024);
+		(unsigned long long)life_freed(r->life) / 1024, life_merges(r->life));
 	return bad;
 }
 

@@ -299,8 +299,7 @@ int node_set(struct store_edit *e, struct node *n, struct str name, uint32_t mod
 			mode_folder(t.mode) ? "folder" : "file");
 	if (err >= 0 && mode == MODE_BLOB)
 		mode = t.mode; /* an executable stays one */
-	if (mode_folder(mode))
-		child_drop(n, name);
+	child_drop(n, name);   /* a file too may follow an emptied folder */
 	err = raw_set(e, n, name, mode, id);
 	if (err >= 0)
 		touch(n);

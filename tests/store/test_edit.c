@@ -124,3 +124,41 @@ Test(edit, folders_come_move_and_go)
 	cr_assert_eq(os_run(edits, &f->d), 0);
 	os_disk_close(&f->d);
 }
+
+static int name_of_a_folder(void *arg)
+{
+	struct store *s;
+	struct store_edit *e;
+	struct store_entry at;
+	struct store_why why = { STR("bob"), STR("bob@example.org"), STR("x"), 0 };
+
+	OK(store_format(arg));
+	OK(store_open(&s, arg, NULL));
+	OK(store_edit_begin(&e, s, STR("refs/heads/b"), OS_FOREVER));
+	OK(store_edit_put_bytes(e, STR("a/x"), STR("1")));
+	OK(store_edit_put_bytes(e, STR("z"), STR("1")));
+	OK(store_edit_commit(NULL, e, &why));
+	OK(store_edit_begin(&e, s, STR("refs/heads/b"), OS_FOREVER));
+	OK(store_edit_del(e, STR("a/x"))); /* and so "a" */
+	OK(store_edit_commit(NULL, e, &why));
+	OK(store_edit_begin(&e, s, STR("refs/heads/b"), OS_FOREVER));
+	OK(store_edit_put_bytes(e, STR("a"), STR("a file")));
+	OK(store_edit_commit(NULL, e, &why));
+	OK(store_edit_begin(&e, s, STR("refs/heads/b"), OS_FOREVER));
+	cr_expect_eq(store_edit_put_bytes(e, STR("a/x"), STR("2")), ERR_EXIST);
+	OK(store_edit_commit(NULL, e, &why));
+	OK(store_edit_begin(&e, s, STR("refs/heads/b"), OS_FOREVER));
+	OK(store_edit_find(&at, e, STR("a")));
+	cr_expect_eq(at.kind, STORE_BLOB, "a file was put in the place of a folder, and lost");
+	store_edit_abort(e);
+	store_close(s);
+	return 0;
+}
+
+/* Breaks when node_set() keeps the emptied folder of that name. */
+Test(edit, a_file_with_the_name_of_a_folder_that_went)
+{
+	struct fake_disk *f = fake_disk_new(4 << 20);
+	cr_assert_eq(os_run(name_of_a_folder, &f->d), 0);
+	os_disk_close(&f->d);
+}

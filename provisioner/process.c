@@ -2,14 +2,18 @@
 #include "provisioner/process.h"
 #include "provisioner/home.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define QUEUE 256 /* as the services themselves; the system's somaxconn stands above it */
 
 /* Only async-signal-safe calls; the errno of a failure goes back through `report`. */
 static NORETURN void child(const char *const *argv, int out, int qmp, int report, pid_t parent)
@@ -125,6 +129,36 @@ void prov_process_stop(struct prov_process *c)
 void prov_process_kill(struct prov_process *c)
 {
 	kill(c->pid, SIGKILL);
+}
+
+/* The child's descriptor, as one of ours: the same socket. */
+static bool queue_more(int pidfd, int theirs)
+{
+	int listens = 0, fd = (int)syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
+	socklen_t n = sizeof(listens);
+	bool done = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) == 0 &&
+		listens && listen(fd, QUEUE) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+int prov_process_queue(const struct prov_process *c)
+{
+	char path[32];
+	struct dirent *e;
+	int count = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)c->pid);
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			count += queue_more(c->pidfd, atoi(e->d_name));
+	if (d)
+		closedir(d);
+	return count;
 }
 
 void prov_process_hear(struct prov_process *c)

@@ -25,6 +25,10 @@ MUST_CHECK int prov_spawn(struct prov_process *out, const char *const *argv, boo
 /* Ask for an orderly stop; may be repeated. */
 void prov_process_stop(struct prov_process *c);
 void prov_process_kill(struct prov_process *c);
+/* Its listeners queue more than they asked for: QEMU's user network asks for one (libslirp, listen(s, 1)),
+ * and of a crowd that connects at once most would wait for retransmissions, or be reset. How many there
+ * are; 0 also where the kernel refuses. */
+int prov_process_queue(const struct prov_process *c);
 /* Read what QEMU says; only a reset of the guest is of interest. */
 void prov_process_hear(struct prov_process *c);
 /* After pidfd became readable: its wait status; hears the rest, closes everything but `out`. */

@@ -306,6 +306,11 @@ static void step_probes(struct unit *u)
 		return;
 	end_probes(u);
 	u->why[0] = '\0';
+	if (u->s.target == PROV_VIRT && prov_process_queue(&u->proc) == 0 && u->s.listen_count)
+		os_log(OS_WARN,
+			"svc=supervisor event=queue service=%.*s result=failed why=\"many clients "
+			"at once may have to wait\"",
+			STR_ARG(u->name));
 	set_state(u, UNIT_READY);
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """The allod command against both targets: what issue and manual promise a person and a program."""
 import contextlib
+import imaplib
 import json
 import os
 import re
@@ -500,6 +501,20 @@ def keeps_and_sweeps(e):
     check(e.json("verify", "mail")["ok"], "verify after a sweep of a stopped service")
 
 
+# Breakage: QEMU's queue of one; clients that come at once, or while it is busy, wait for seconds or are reset.
+def crowd_is_queued(e):
+    port, pid = e.port("imaps"), e.kill(signal.SIGSTOP)
+    try:
+        crowd = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(20)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    for c in crowd:
+        c.close()
+    with imaplib.IMAP4_SSL("localhost", port, ssl_context=e.tls()) as imap:
+        imap.login("alice", e.password())
+    equal(e.service()["restarts"], 0, "restarts")
+
+
 # Breakage: doctor that finds nothing wrong with a missing image.
 @stopped
 def doctor_finds_and_says(e):
@@ -519,7 +534,8 @@ TESTS = [init_keeps_secrets, install_writes_a_unit, git_reads_allod_conf, second
          busy_port_is_named, down_is_orderly, restart_takes_up_what_changed, foreground_stops_on_signals,
          make_run_ends_as_what_it_runs, first_run_says_how_to_connect,
          killed_supervisor_takes_the_service_along, history_is_told_running_or_stopped,
-         export_is_what_git_takes, users_running_and_stopped, keeps_and_sweeps, doctor_finds_and_says]
+         export_is_what_git_takes, users_running_and_stopped, keeps_and_sweeps, crowd_is_queued,
+         doctor_finds_and_says]
 
 if __name__ == "__main__":
     sys.exit(main(TESTS, targets=("unix", "virt")))

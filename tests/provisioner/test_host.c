@@ -11,6 +11,7 @@
 #include "provisioner/socket.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -164,6 +165,37 @@ Test(process, has_a_session_of_its_own)
 
 	cr_assert_eq(prov_spawn(&c, wait, false), 0);
 	cr_expect_eq(getsid(c.pid), c.pid);
+	prov_process_stop(&c);
+	cr_expect(WIFSIGNALED(prov_process_reap(&c)));
+	close(c.out);
+}
+
+/* QEMU listens for one at a time: of a crowd most waited for seconds, and were reset. */
+Test(process, a_crowd_is_queued_where_the_child_queues_one)
+{
+	static const char *const wait[] = { "sleep", "60", NULL };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(at);
+	struct prov_process c;
+	int crowd[20], fd = socket(AF_INET, SOCK_STREAM, 0); /* the child has it, too */
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, n), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	cr_assert_eq(prov_spawn(&c, wait, false), 0);
+	cr_expect_eq(prov_process_queue(&c), 1);
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++) {
+		struct pollfd done = { .events = POLLOUT };
+
+		done.fd = crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		cr_assert(
+			connect(crowd[i], (struct sockaddr *)&at, n) == 0 || errno == EINPROGRESS);
+		cr_assert_eq(poll(&done, 1, 10000), 1, "client %zu waits", i);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++)
+		close(crowd[i]);
+	close(fd);
 	prov_process_stop(&c);
 	cr_expect(WIFSIGNALED(prov_process_reap(&c)));
 	close(c.out);

@@ -187,7 +187,8 @@ int prov_file_write(struct prov *p, const char *path, struct str bytes, unsigned
 	int fd, err;
 
 	os_assert(aside.p);
-	fd = open(aside.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	unlink(aside.p); /* of somebody who died, or was here first in a folder of everybody's */
+	fd = open(aside.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return prov_errno("cannot make", aside.p);
 	err = write_all(fd, aside.p, bytes);

@@ -240,6 +240,11 @@ Test(home, files_are_written_whole_and_private)
 	cr_expect_eq(prov_file_read(&got, &p.arena, prov_path(&p, "a/b/c"), 5), ERR_LIMIT);
 	cr_assert_eq(stat(prov_path(&p, "a/b/c"), &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0600);
+	/* What somebody laid where it is written first gets nothing. */
+	cr_assert_eq(symlink("c", prov_path(&p, "a/b/d.%d.new", (int)getpid())), 0);
+	cr_assert_eq(prov_file_write(&p, prov_path(&p, "a/b/d"), STR("other"), 0600), 0);
+	cr_assert_eq(prov_file_read(&got, &p.arena, prov_path(&p, "a/b/c"), 6), 0);
+	cr_expect(str_eq(got, STR("secret")));
 	cr_assert_eq(stat(prov_path(&p, "a"), &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0700);
 	remove_dir(p.home);

@@ -36,7 +36,8 @@ struct prov_item {
 	const char *file;
 	uint32_t line; /* of its first component */
 };
-/* In the order of the files. ERR_BAD: the file has changed meanwhile. */
+/* In the order of the files. ERR_LIMIT: this one is too large, others may follow. ERR_BAD: the file has
+ * changed meanwhile. */
 MUST_CHECK int prov_pieces_item(
 	struct prov_item *out, struct arena *a, struct prov_pieces *p, size_t i);
 

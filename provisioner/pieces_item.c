@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/home.h"
 #include "provisioner/pieces_impl.h"
+#include "services/dav/dav.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,13 +152,23 @@ static int add_component(struct buf *b, struct needed *z, struct arena *a, struc
 	return b->err;
 }
 
+/* Before any of it is read: what nobody takes needs no room. */
+static int check_size(const struct prov_pieces *p, uint32_t first)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t k = first; k != NONE; k = piece_at(p, k)->next)
+		bytes += piece_at(p, k)->size;
+	return bytes <= DAV_ITEM_MAX ? 0 : err_set(ERR_LIMIT, "it is over 1 MiB");
+}
+
 int prov_pieces_item(struct prov_item *out, struct arena *a, struct prov_pieces *p, size_t i)
 {
 	const struct piece *first = piece_at(p, *item_at(p, i));
 	const struct str *prodids = p->prodids.p;
 	struct needed zones = { .n = 0 };
 	struct buf b, whole;
-	int err = 0;
+	int err = check_size(p, *item_at(p, i));
 
 	*out = (struct prov_item){ STR(""), file_at(p, first->file)->name, first->line };
 	buf_init(&b, a);

@@ -182,12 +182,15 @@ static int send_all(struct job *j)
 		struct prov_item item;
 		arena_reset(&a);
 		err = prov_pieces_item(&item, &a, j->pieces, i);
-		if (err < 0)
-			break;
-		if (item.bytes.n > CONTROL_ITEMS_BYTES / 2) {
-			fault(j, item.file, item.line, "it is over 1 MiB");
+		if (err >= 0 && item.bytes.n > CONTROL_ITEMS_BYTES / 2)
+			err = err_set(ERR_LIMIT, "it is over 1 MiB");
+		if (err == ERR_LIMIT) { /* one of many */
+			fault(j, item.file, item.line, err_text(err));
+			err = 0;
 			continue;
 		}
+		if (err < 0)
+			break;
 		if (j->n == BATCH_ITEMS || (j->n && j->body.n + item.bytes.n > BATCH_BYTES))
 			err = send(j);
 		j->from[j->n].file = item.file;

@@ -99,6 +99,45 @@ Test(pieces, calendars)
 	arena_free(&a);
 }
 
+/* One that is too large in all, though each of its components is not, is the fault of itself alone: without
+ * the look at its size it runs into the arena, or the whole import ends. */
+Test(pieces, one_item_too_large)
+{
+	char path[] = "/tmp/allod-pieces-XXXXXX";
+	int fd = mkstemp(path);
+	struct prov_pieces *p;
+	struct prov_item item;
+	struct buf text, faults;
+	struct arena a;
+
+	arena_init(&a, 64u << 20);
+	buf_init(&text, NULL);
+	buf_init(&faults, NULL);
+	buf_addz(&text, CAL);
+	for (int i = 0; i < 3; i++) {
+		buf_fmt(&text, "BEGIN:VEVENT\r\nUID:a\r\nRECURRENCE-ID:%d\r\nDESCRIPTION:", i);
+		for (int k = 0; k < 7000; k++)
+			buf_addz(&text, "fifty bytes of a description, again and again, \r\n ");
+		buf_addz(&text, "\r\nEND:VEVENT\r\n");
+	}
+	buf_addz(&text, "BEGIN:VEVENT\r\nUID:b\r\nEND:VEVENT\r\n" END);
+	cr_assert_eq(text.err, 0);
+	cr_assert_eq(write(fd, text.p, text.n), (ssize_t)text.n);
+	close(fd);
+	cr_assert_eq(prov_pieces_open(&p, false, note, &faults), 0);
+	cr_assert_eq(prov_pieces_add(p, path), 0);
+	cr_assert_eq(prov_pieces_count(p), 2);
+	cr_expect_eq(prov_pieces_item(&item, &a, p, 0), ERR_LIMIT);
+	cr_expect_eq(item.line, 4);
+	cr_expect_eq(prov_pieces_item(&item, &a, p, 1), 0);
+	cr_expect_eq(faults.n, 0);
+	prov_pieces_close(p);
+	unlink(path);
+	buf_free(&text);
+	buf_free(&faults);
+	arena_free(&a);
+}
+
 /* In UTF-16, either way round; a star is an ö and a pair of surrogates. */
 static struct str wide(struct arena *a, struct str ascii, bool big)
 {

@@ -10,6 +10,9 @@
 #include "provisioner/say.h"
 #include "services/dav/xml.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 enum { OPT_CLIENT, OPT_NAMES, OPT_OUTPUT };
 static const struct prov_opt opts[] = {
 	[OPT_CLIENT] = { "client", 0, "NAME", "what its app password is called (apple)" },
@@ -218,6 +221,22 @@ static void write_profile(struct profile *f, struct prov_estate *e)
 }
 
 /* ---- the verb ---- */
+/* Before the password is made: it replaces the one that a device may use already. */
+static int can_put(struct prov *p, const char *path)
+{
+	struct str folder = str_of(path);
+	const char *dir;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_set(ERR_BAD, "it is a folder");
+	while (folder.n && folder.p[folder.n - 1] != '/')
+		folder.n--;
+	dir = folder.n ? arena_dup(&p->arena, folder).p : ".";
+	os_assert(dir);
+	return access(dir, W_OK | X_OK) < 0 ? prov_errno("cannot write into", dir) : 0;
+}
+
 static int put(struct prov *p, const struct prov_args *a, struct str all)
 {
 	const char *path = a->opt[OPT_OUTPUT];
@@ -251,6 +270,9 @@ static int run(struct prov *p, const struct prov_args *a)
 	if (err < 0)
 		return prov_fail(NULL, "cannot tell where contacts is: %s", err_text(err));
 	f.one_origin = behind.at.port != 0;
+	err = a->opt[OPT_OUTPUT] ? can_put(p, a->opt[OPT_OUTPUT]) : 0;
+	if (err < 0)
+		return prov_fail(NULL, "cannot write %s: %s", a->opt[OPT_OUTPUT], err_text(err));
 	code = prov_password_make(secret, p, a, e, user, client);
 	if (code != PROV_OK)
 		return code;

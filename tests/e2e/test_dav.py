@@ -424,13 +424,15 @@ def tokens(e):
 
 
 def mobileconfig(e):
-    # Breakage: a password that does not work; new identifiers each time, so that the account is there twice.
+    # Breakage: a password that does not work, as none was written down when it was replaced; new identifiers
+    # each time, so that the account is there twice.
     files = []
     for n in range(2):
         path = os.path.join(e.folder, f"{n}.mobileconfig")
         e.run("user", "mobileconfig", "alice", "--client", "iphone", "-o", path)
         with open(path, "rb") as f:
             files.append(plistlib.load(f))
+    e.run("user", "mobileconfig", "alice", "--client", "iphone", "-o", os.path.join(e.folder, "no/folder"), code=1)
     both = [[p["PayloadUUID"] for p in (f, *f["PayloadContent"])] for f in files]
     payloads = {p["PayloadType"]: p for p in files[1]["PayloadContent"]}
     if both[0] != both[1] or len(set(both[0])) != len(both[0]) or files[1]["PayloadType"] != "Configuration":

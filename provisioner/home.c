@@ -169,7 +169,9 @@ static int write_all(int fd, const char *path, struct str bytes)
 static int sync_folder(struct prov *p, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	struct str dir = arena_dup(&p->arena, str_n(path, (size_t)(slash - path)));
+	struct str dir = !slash ? STR(".")
+		: slash == path ? STR("/")
+				: arena_dup(&p->arena, str_n(path, (size_t)(slash - path)));
 	int fd, err = 0;
 
 	os_assert(dir.p);

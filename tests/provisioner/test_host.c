@@ -247,6 +247,11 @@ Test(home, files_are_written_whole_and_private)
 	cr_expect(str_eq(got, STR("secret")));
 	cr_assert_eq(stat(prov_path(&p, "a"), &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0700);
+	/* A name without a folder is of the one we are in. */
+	cr_assert_eq(chdir(p.home), 0);
+	cr_assert_eq(prov_file_write(&p, "here", STR("1"), 0600), 0);
+	cr_assert_eq(stat(prov_path(&p, "here"), &st), 0);
+	cr_assert_eq(chdir("/"), 0);
 	remove_dir(p.home);
 	arena_free(&p.arena);
 }

@@ -4,6 +4,18 @@
 
 #define EXPAND_DEPTH 8
 
+/* As an element may be called (Namespaces in XML, NCName); it comes as text here. */
+static bool is_element(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i], low = c | 0x20;
+		bool begins = (low >= 'a' && low <= 'z') || c == '_' || c >= 0x80;
+		if (!begins && (i == 0 || ((c < '0' || c > '9') && c != '-' && c != '.')))
+			return false;
+	}
+	return s.n > 0;
+}
+
 /* <property name= namespace=> as the property it names; what stands in it likewise. */
 static struct xml *asked_of(struct arena *a, const struct xml *from, int depth)
 {
@@ -17,7 +29,7 @@ static struct xml *asked_of(struct arena *a, const struct xml *from, int depth)
 			break;
 		x->name = xml_attr(p, "name");
 		x->ns = ns.p ? ns : XML_DAV;
-		if (x->name.n == 0)
+		if (!is_element(x->name))
 			continue;
 		x->children = depth < EXPAND_DEPTH ? asked_of(a, p, depth + 1) : NULL;
 		*end = x;

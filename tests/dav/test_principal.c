@@ -71,6 +71,13 @@ static void expands(struct rig *r)
 		"%.*s", STR_ARG(r->reply));
 	cr_expect(says(r, "<D:resourcetype><D:collection/></D:resourcetype></D:prop>"));
 	cr_expect(says(r, "<D:prop><D:gone/></D:prop><D:status>HTTP/1.1 404"));
+	/* What can't be an element's name does not become one: "x><evil/>" is not well-formed when told back. */
+	want(r, 207,
+		ask(r, "REPORT", "/", NULL,
+			"<expand-property" NS "><property name='x&gt;&lt;evil/'/><property "
+			"name='1a'/><property name='a b'/><property name='a-1.b'/>"
+			"</expand-property>"));
+	cr_expect(says(r, "<D:propstat><D:prop><D:a-1.b/></D:prop>"), "%.*s", STR_ARG(r->reply));
 	/* What names nothing here stays as it is; what is not asked deeper, too. */
 	want(r, 207,
 		ask(r, "REPORT", "/principals/alice/", NULL,

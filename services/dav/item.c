@@ -3,6 +3,8 @@
 #include "services/dav/dav_impl.h"
 #include "services/dav/rejected.h"
 
+#define OLD_BYTES (16u << 20) /* to read an item that is to be replaced */
+
 /* ---- GET ---- */
 void dav_get(struct dav_request *r)
 {
@@ -110,11 +112,26 @@ int dav_uid_other(struct str *name, struct dav_request *r, struct store_edit *e,
 	return err >= 0 && str_eq(*name, at->segs[at->n - 1]) ? ERR_NOENT : err;
 }
 
+static void refuse_uid(struct dav_request *r, const struct dav_path *other)
+{
+	struct buf href;
+
+	buf_init(&href, &r->a);
+	xml_root(&href, XML_DAV, "error");
+	xml_open(&href, r->cfg->service->data_ns, "no-uid-conflict");
+	xml_open(&href, XML_DAV, "href");
+	dav_href(&href, other, false);
+	xml_close(&href, XML_DAV, "href");
+	xml_close(&href, r->cfg->service->data_ns, "no-uid-conflict");
+	xml_close(&href, XML_DAV, "error");
+	http_header(r->x, "Content-Type", STR("application/xml; charset=utf-8"));
+	http_reply(r->x, 409, buf_str(&href));
+}
+
 static int uid_free(struct dav_request *r, const struct dav_path *at, const struct dav_res *up)
 {
 	struct dav_path other = up->path;
 	struct str name;
-	struct buf href;
 	int err = dav_uid_other(&name, r, NULL, at, up);
 
 	if (err == ERR_NOENT)
@@ -124,17 +141,28 @@ static int uid_free(struct dav_request *r, const struct dav_path *at, const stru
 		return err;
 	}
 	other.segs[other.n++] = name;
-	buf_init(&href, &r->a);
-	xml_root(&href, XML_DAV, "error");
-	xml_open(&href, r->cfg->service->data_ns, "no-uid-conflict");
-	xml_open(&href, XML_DAV, "href");
-	dav_href(&href, &other, false);
-	xml_close(&href, XML_DAV, "href");
-	xml_close(&href, r->cfg->service->data_ns, "no-uid-conflict");
-	xml_close(&href, XML_DAV, "error");
-	http_header(r->x, "Content-Type", STR("application/xml; charset=utf-8"));
-	http_reply(r->x, 409, buf_str(&href));
+	refuse_uid(r, &other);
 	return ERR_CONFLICT;
+}
+
+/* What is there is not replaced by an item of another UID (RFC 4791, 5.3.2.1; RFC 6352, 6.3.2.1). */
+static int uid_kept(bool *kept, struct dav_request *r, struct store_edit *e, struct str file)
+{
+	struct dav_facts facts;
+	struct dav_refusal why;
+	struct str bytes;
+	struct arena a;
+	int err;
+
+	*kept = true;
+	if (r->uid.n == 0)
+		return 0;
+	arena_init(&a, OLD_BYTES);
+	err = store_edit_bytes(&bytes, &a, e, file, DAV_ITEM_MAX);
+	if (err >= 0 && r->cfg->service->check(&facts, &why, &a, NULL, bytes) >= 0)
+		*kept = facts.uid.n == 0 || str_eq(facts.uid, r->uid);
+	arena_free(&a);
+	return err == ERR_LIMIT ? 0 : err; /* none of ours */
 }
 
 /* What can't be read, and was not said to be of this type, is of another: that is its fault (RFC 4791, 5.3.2.1; RFC
@@ -189,7 +217,7 @@ void dav_put(struct dav_request *r)
 	struct dav_res up;
 	struct str bytes;
 	struct buf file, tag;
-	bool is_new;
+	bool is_new, kept = true;
 	int err;
 
 	if (http_get(r->x, "Content-Range").p) { /* RFC 9110, 14.5 */
@@ -223,6 +251,13 @@ void dav_put(struct dav_request *r)
 		store_edit_abort(e);
 		dav_rejected(r, bytes);
 		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+		return;
+	}
+	if (err >= 0)
+		err = uid_kept(&kept, r, e, buf_str(&file));
+	if (!kept) {
+		store_edit_abort(e);
+		refuse_uid(r, &r->path);
 		return;
 	}
 	if (err >= 0 || is_new)

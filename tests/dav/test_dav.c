@@ -6,12 +6,15 @@
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
 	const struct dav_meta *collection, struct str bytes)
 {
+	struct str line, rest;
+
 	(void)a;
 	(void)collection;
 	*why = (struct dav_refusal){ 403, XML_CARDDAV, "valid-address-data" };
 	if (!str_starts(bytes, STR("uid=")))
 		return err_set(ERR_BAD, "no uid");
-	*out = (struct dav_facts){ .uid = str_sub(bytes, 4, bytes.n) };
+	str_cut(&line, &rest, bytes, '\n');
+	*out = (struct dav_facts){ .uid = str_sub(line, 4, line.n) };
 	return 0;
 }
 
@@ -187,8 +190,10 @@ static void uids(struct rig *r)
 	want(r, 409, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
 	want(r, 204, ask(r, "DELETE", BOOK "c", NULL, NULL));
 	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
-	want(r, 204, ask(r, "PUT", BOOK "a", NULL, "uid=2"));
-	want(r, 201, ask(r, "PUT", BOOK "d", NULL, "uid=1"));
+	/* Nor does an item become another one: uid_kept in item.c. */
+	want(r, 409, ask(r, "PUT", BOOK "a", NULL, "uid=2"));
+	cr_expect(says(r, "no-uid-conflict") && says(r, BOOK "a"));
+	want(r, 204, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
 }
 Test(dav, uids)
 {

@@ -70,22 +70,25 @@ static int put_copy(struct rejected *j, struct store_edit *e, const struct dav_m
 	struct str name = arena_fmt(&j->r->a, "%.*s%s", STR_ARG(d->copy_uid),
 		s->kind == DAV_CALENDAR ? ".ics" : ".vcf");
 	struct dav_path at = j->r->path;
+	struct str uid, other;
 	struct store_entry there;
 	struct buf file;
 	int err;
 
 	if (!name.p)
 		return err_set(ERR_LIMIT, "over the memory for one request");
-	if (!is_item(j, j->meta, d->copy, NULL) || j->copies >= DAV_REJECTED_EACH) {
-		j->what = "kept";
+	j->what = "kept";
+	if (!is_item(j, j->meta, d->copy, &uid) || j->copies >= DAV_REJECTED_EACH)
 		return 0;
-	}
+	/* One too large to become another item still has the UID of this one. */
+	err = uid.n ? dav_uid_name(&other, j->r, e, j->folder, uid) : ERR_NOENT;
+	if (err != ERR_NOENT)
+		return err < 0 ? err : 0;
 	at.segs[at.n - 1] = name;
 	buf_init(&file, &j->r->a);
 	dav_item_file(&file, at.segs, at.n);
 	if (file.err < 0)
 		return file.err;
-	j->what = "kept";
 	if (store_edit_find(&there, e, buf_str(&file)) >= 0)
 		return 0;
 	err = store_edit_put_bytes(e, buf_str(&file), d->copy);
@@ -117,7 +120,8 @@ static int join(struct rejected *j, struct store_edit *e, struct str now)
 		return err;
 	if (!d.copy.p && dav_item_same(d.bytes, now))
 		return 0;
-	if (!d.copy.p && !j->has_base) /* that it joined by chance is no reason to */
+	/* That it joined by chance is no reason to; a copy of one occurrence lacks what else is new. */
+	if (d.copy.p ? !dav_item_same(d.bytes, now) : !j->has_base)
 		err = dav_item_copy(&d, &j->r->a, j->bytes, j->r->client);
 	if (err < 0 || d.copy.p)
 		return err < 0 ? err : put_copy(j, e, &d);

@@ -110,6 +110,60 @@ Test(rejected, clash)
 	rig_run(&calendar_service, clash);
 }
 
+static const char *series(struct rig *r, const char *place, const char *title)
+{
+	return arena_fmt(&r->a,
+		"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:x\r\n"
+		"DTSTAMP:20261121T000000Z\r\nDTSTART:20260105T100000Z\r\n"
+		"RRULE:FREQ=DAILY;COUNT=5\r\nSUMMARY:s\r\nLOCATION:%s\r\nEND:VEVENT\r\n"
+		"BEGIN:VEVENT\r\nUID:x\r\nDTSTAMP:20261121T000000Z\r\n"
+		"RECURRENCE-ID:20260106T100000Z\r\nDTSTART:20260106T120000Z\r\n"
+		"SUMMARY:%s\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+		place, title)
+		.p;
+}
+
+/* The two clash in one occurrence; what else is new of the refused one is in the copy as well: join in rejected.c. */
+static void clash_in_one(struct rig *r)
+{
+	const char *first = put(r, CAL "x.ics", series(r, "here", "a")), *copy;
+
+	put(r, CAL "x.ics", series(r, "here", "mine"));
+	want(r, 412, ask(r, "PUT", CAL "x.ics", first, series(r, "there", "yours")));
+	cr_expect(stands(r, CAL "x.ics", "SUMMARY:mine", "LOCATION:here"));
+	copy = beside(r);
+	cr_expect(stands(r, copy, "SUMMARY:yours", "LOCATION:there"), "%.*s", STR_ARG(r->reply));
+	/* When nothing else is, the occurrence alone. */
+	want(r, 204, ask(r, "DELETE", copy, NULL, NULL));
+	want(r, 412, ask(r, "PUT", CAL "x.ics", first, series(r, "here", "yours")));
+	cr_expect(stands(r, beside(r), "SUMMARY:yours", "UID") && !says(r, "RRULE"));
+}
+Test(rejected, clash_in_one)
+{
+	rig_run(&calendar_service, clash_in_one);
+}
+
+/* What is too large for a UID of its own is no second item of this one: put_copy in rejected.c. */
+static void too_large_to_copy(struct rig *r)
+{
+	char *pad = arena_alloc(&r->a, DAV_ITEM_MAX);
+	size_t n = DAV_ITEM_MAX - strlen(event(r, "x", "mine1", "")) - 1;
+	const char *first;
+
+	cr_assert_not_null(pad);
+	memset(pad, 'p', n);
+	pad[n] = 0;
+	first = put(r, CAL "x.ics", event(r, "x", "first", pad));
+	put(r, CAL "x.ics", event(r, "x", "mine1", pad));
+	want(r, 412, ask(r, "PUT", CAL "x.ics", first, event(r, "x", "yours", pad)));
+	cr_expect_eq(items(r), 1);
+	put(r, CAL "x.ics", event(r, "x", "mine2", "b"));
+}
+Test(rejected, too_large_to_copy)
+{
+	rig_run(&calendar_service, too_large_to_copy);
+}
+
 /* A copy that a person has edited stays. */
 static void copy_is_somebodys(struct rig *r)
 {

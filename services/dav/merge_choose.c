@@ -181,7 +181,8 @@ static int both(struct merge_pick *out, struct merge *m, const struct merge_leve
 	struct buf b;
 
 	if ((how == HOW_MEMBER || how == HOW_ATTENDEE) && x->n == 1 && y->n == 1 &&
-		(!u[BASE] || u[BASE]->n == 1))
+		(!u[BASE] || u[BASE]->n == 1) && !merge_is_encoded(x->line) &&
+		!merge_is_encoded(y->line))
 		return join_params(out, m, l, u);
 	if (how == HOW_TEXT && u[BASE] && params_alike(x, y, m->a) &&
 		merge_by_lines(&text, m->a, u[BASE]->line->value, x->line->value, y->line->value)) {

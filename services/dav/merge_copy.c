@@ -119,12 +119,12 @@ static void add_line(struct copy *k, struct str head, struct str value)
 	merge_fold(&k->b, k->a, buf_str(&line), k->like);
 }
 
-/* The title with what marks it behind it; a vCard 2.1 title in several lines stays as it is. */
+/* The title with what marks it behind it; one that vCard 2.1 encodes stays as it is. */
 static void add_title(struct copy *k, const struct content_line *l)
 {
 	struct buf value;
 
-	if (str_chr(l->value, '\n') >= 0) {
+	if (merge_is_encoded(l)) {
 		merge_add_raw(&k->b, l->raw);
 		return;
 	}

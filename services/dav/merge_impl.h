@@ -86,6 +86,9 @@ struct merge_pick {
 /* ---- merge_rule.c ---- */
 enum merge_how merge_rule(enum merge_kind kind, const struct content_line *l);
 enum merge_kind merge_kind_of(const struct content *c);
+/* In words of vCard 2.1, with or without "ENCODING=": its escapes and line breaks are not ours, so it is
+ * never written anew. */
+bool merge_is_encoded(const struct content_line *l);
 /* Sorted and joined meanings of its lines and parts. `quick`: without what changes at each writing. */
 MUST_CHECK int merge_meaning(struct str *out, struct arena *a, const struct content *c, bool quick);
 MUST_CHECK int merge_line_meaning(

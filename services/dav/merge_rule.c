@@ -146,6 +146,17 @@ int merge_add_params(struct buf *b, struct arena *a, const struct content_line *
 	return 0;
 }
 
+bool merge_is_encoded(const struct content_line *l)
+{
+	for (uint32_t i = 0; i < l->param_count; i++)
+		if (str_ieq(l->params[i].name, STR("ENCODING")) ||
+			(str_ieq(l->params[i].name, STR("TYPE")) &&
+				(str_ieq(l->params[i].value, STR("QUOTED-PRINTABLE")) ||
+					str_ieq(l->params[i].value, STR("BASE64")))))
+			return true;
+	return false;
+}
+
 /* A text, of which an escape more or less is no other one; in N and its like it is. */
 static bool is_text(const struct content_line *l)
 {
@@ -154,7 +165,7 @@ static bool is_text(const struct content_line *l)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_ieq(l->name, str_of(names[i])))
-			return !content_param(l, STR("ENCODING")).p;
+			return !merge_is_encoded(l);
 	return false;
 }
 
@@ -199,10 +210,8 @@ enum merge_how merge_rule(enum merge_kind kind, const struct content_line *l)
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if ((rules[i].in & in) && str_ieq(l->name, str_of(rules[i].name))) {
-			/* vCard 2.1: escapes of its own */
 			bool text = rules[i].how == HOW_TEXT;
-			if ((text || rules[i].how == HOW_ELEMENT) &&
-				content_param(l, STR("ENCODING")).p)
+			if ((text || rules[i].how == HOW_ELEMENT) && merge_is_encoded(l))
 				return HOW_SCALAR;
 			return text && kind == KIND_ALARM ? HOW_QUIET : rules[i].how;
 		}

@@ -97,6 +97,18 @@ static const struct rule rules[] = {
 	{ "one line of a text", "VEVENT", HEAD "DESCRIPTION:a\\nb\\nc\r\n",
 		HEAD "DESCRIPTION:a\\nB1\\nc\r\n", HEAD "DESCRIPTION:a\\nB2\\nc\r\n", NULL,
 		"B1 B2" },
+	/* its line breaks are not ours: merge_is_encoded */
+	{ "lines of an encoded text", "VCARD",
+		"UID:u\r\nFN:f\r\nNOTE;QUOTED-PRINTABLE:a=0D=0A=\r\nm=0D=0A=\r\nb\r\n",
+		"UID:u\r\nFN:f\r\nNOTE;QUOTED-PRINTABLE:A1=0D=0A=\r\nm=0D=0A=\r\nb\r\n",
+		"UID:u\r\nFN:f\r\nNOTE;QUOTED-PRINTABLE:a=0D=0A=\r\nm=0D=0A=\r\nB2\r\n", NULL,
+		"NOTE;QUOTED-PRINTABLE:A1=0D=0A=\r\nm=0D=0A=\r\nb "
+		"NOTE;QUOTED-PRINTABLE:a=0D=0A=\r\nm=0D=0A=\r\nB2" },
+	{ "types of an encoded value", "VCARD",
+		"UID:u\r\nFN:f\r\nLABEL;ENCODING=QUOTED-PRINTABLE:a=0D=0A=\r\nb\r\n",
+		"UID:u\r\nFN:f\r\nLABEL;WORK;ENCODING=QUOTED-PRINTABLE:a=0D=0A=\r\nb\r\n",
+		"UID:u\r\nFN:f\r\nLABEL;HOME;ENCODING=QUOTED-PRINTABLE:a=0D=0A=\r\nb\r\n", NULL,
+		"LABEL;WORK;ENCODING=QUOTED-PRINTABLE:a=0D=0A=\r\nb LABEL;HOME" },
 	{ "alarms of both", "VEVENT", HEAD,
 		HEAD "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n",
 		HEAD "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT9M\r\nEND:VALARM\r\n",

@@ -126,15 +126,20 @@ static int within_limits(struct dav_refusal *why, struct arena *a, const struct 
 
 #define SPAN_SLACK (2 * 86400) /* for floating times, whatever zone they are read in */
 
+struct extent {
+	bool any;
+	int64_t from, to;
+};
+
 static int widen(void *ctx, const struct ical_occurrence *x)
 {
-	struct dav_facts *f = ctx;
-	bool first = !f->from && !f->to;
+	struct extent *f = ctx;
 
-	if (first || x->start < f->from)
+	if (!f->any || x->start < f->from)
 		f->from = x->start;
-	if (first || x->end > f->to)
+	if (!f->any || x->end > f->to)
 		f->to = x->end;
+	f->any = true;
 	return 0;
 }
 
@@ -163,6 +168,7 @@ static void span(struct dav_facts *out, struct arena *a, struct content *root, s
 {
 	struct ical_window w = { INT64_MIN, ICAL_FOREVER };
 	struct ical o = { .a = a, .root = root, .cal = cal };
+	struct extent f = { 0 };
 	struct ical_time start;
 	int err;
 
@@ -176,13 +182,11 @@ static void span(struct dav_facts *out, struct arena *a, struct content *root, s
 			return;
 		w.to = ical_utc(&o, &start) + 1; /* what begins first; it goes on for ever */
 	}
-	err = ical_occurrences(&o, STR("VEVENT"), &w, widen, out);
-	if (err < 0 || (!out->from && !out->to)) {
-		out->from = out->to = 0;
+	err = ical_occurrences(&o, STR("VEVENT"), &w, widen, &f);
+	if (err < 0 || !f.any)
 		return;
-	}
-	out->from -= SPAN_SLACK;
-	out->to = w.to == ICAL_FOREVER ? out->to + SPAN_SLACK : INT64_MAX;
+	out->from = f.from - SPAN_SLACK;
+	out->to = w.to == ICAL_FOREVER ? f.to + SPAN_SLACK : INT64_MAX;
 }
 
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,

@@ -11,12 +11,15 @@ struct data {
 };
 
 /* ---- which properties ---- */
+/* An empty comp is for all of it, as VTIMEZONE in the example of RFC 4791, 7.8.1. */
 static const struct xml *comp_for(const struct xml *parent, struct str name, bool *all)
 {
 	*all = !parent || xml_child(parent, XML_CALDAV, "allcomp");
 	for (const struct xml *c = xml_child(parent, XML_CALDAV, "comp"); c; c = xml_again(c))
-		if (str_ieq(xml_attr(c, "name"), name))
-			return c;
+		if (str_ieq(xml_attr(c, "name"), name)) {
+			*all |= !xml_first(c);
+			return xml_first(c) ? c : NULL;
+		}
 	return NULL;
 }
 
@@ -286,6 +289,8 @@ int cal_data(struct buf *out, struct arena *a, struct str bytes, const struct xm
 	size_t mark = out->n;
 	int err;
 
+	if (!xml_first(d.comp))
+		d.comp = NULL;
 	if (!spread && !limit && !busy && !d.comp) {
 		buf_add(out, bytes);
 		return out->err;

@@ -452,6 +452,28 @@ Test(query, moved_often)
 	rig_run(&calendar_service, moved_often);
 }
 
+/* An instant at the very epoch is an occurrence like others: widen in calendar.c. */
+static void epoch(struct rig *r)
+{
+	want(r, 201,
+		ask(r, "PUT", CAL "epoch", NULL,
+			"BEGIN:VCALENDAR" NL "VERSION:2.0" NL "PRODID:x" NL "BEGIN:VEVENT" NL
+			"UID:epoch" NL "DTSTAMP:20260101T000000Z" NL "DTSTART:19700101T000000Z" NL
+			"RRULE:FREQ=WEEKLY;COUNT=2" NL "END:VEVENT" NL "END:VCALENDAR" NL));
+	want(r, 207,
+		ask(r, "REPORT", CAL, "Depth: 1\r\n",
+			"<C:calendar-query xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'>"
+			"<prop><getetag/></prop><C:filter><C:comp-filter name='VCALENDAR'>" EV(
+				RANGE("19691231T000000Z",
+					"19700102T000000Z")) "</C:comp-filter></C:filter></"
+							     "C:calendar-query>"));
+	cr_expect(says(r, CAL "epoch<"));
+}
+Test(query, epoch)
+{
+	rig_run(&calendar_service, epoch);
+}
+
 /* Occurrences that would fill the memory of a request: the rule is given, not nothing. */
 static void too_many(struct rig *r)
 {

@@ -10,8 +10,9 @@
  *	... l.n > 0: there is more; the same call goes on from there, also much later ...
  *
  * Open lines, where histories run side by side, are all it remembers from one call to the next; what
- * two of them lead to is told once, but for clocks that went wrong, again after a call that ended
- * between. Where there are STORE_LINES_MAX lines a merge is followed by its first parent alone.
+ * two of them lead to is told once, but where dates lie, or a commit and one after it are of the same
+ * second, again after a call that ended between. Where there are STORE_LINES_MAX lines a merge is
+ * followed by its first parent alone.
  */
 #ifndef STORE_LINES_H
 #define STORE_LINES_H

@@ -17,11 +17,13 @@ struct follow {
 	struct store *s;
 	struct control_walk *w;
 	struct mail_scope scope;
-	struct arena *kept;     /* the caller's */
-	struct arena arena;     /* of names */
-	struct arena turn;      /* of one commit */
-	struct state state;     /* in the commit before (a newer one); first where to look */
-	struct state last;      /* that was found */
+	struct arena *kept; /* the caller's */
+	struct arena arena; /* of names */
+	struct arena turn;  /* of one commit */
+	struct state state; /* in the commit before (a newer one); first where to look */
+	struct state last;  /* that was found */
+	struct mail_id id;  /* the mailbox's, where several lines go on: each has its own name */
+	bool has_id;
 	bool seen;              /* it was there at some commit */
 	struct store_oid found; /* mail_words_last: the commit where it is there */
 };
@@ -140,8 +142,9 @@ static int folder_state(struct state *out, struct follow *f, const struct store_
 	struct store_entry e;
 	struct str path = f->state.path;
 	int err = store_find(&e, f->s, tree, path);
-	if (err == ERR_NOENT && f->state.there && newer != NULL) {
-		err = renamed_from(&path, f, newer, tree);
+	if (err == ERR_NOENT && (newer != NULL ? f->state.there : f->has_id)) {
+		err = newer != NULL ? renamed_from(&path, f, newer, tree)
+				    : mail_tree_search(&path, &f->turn, f->s, tree, &f->id, 0, 0);
 		if (err == 0)
 			err = path.p != NULL ? store_find(&e, f->s, tree, path) : ERR_NOENT;
 	}
@@ -266,6 +269,22 @@ static int begin(struct follow *f, struct mail *m, struct str ref, struct str pa
 	return err < 0 ? err : first_place(f, &tree);
 }
 
+/* Lines that go on may have the mailbox under several names, of which the path is one. */
+static int know_id(struct follow *f, const struct store_lines *open)
+{
+	struct store_commit c;
+	int err = 0;
+	if (f->scope.message || f->scope.mailbox.n == 0 || open->n < 2)
+		return 0;
+	for (size_t i = 0; i < open->n && err == 0 && !f->has_id; i++) {
+		arena_reset(&f->turn);
+		err = store_commit_get(&c, &f->turn, f->s, &open->open[i]);
+		if (err == 0)
+			err = read_id(&f->has_id, &f->id, f, &c.tree, f->state.path);
+	}
+	return err;
+}
+
 static void end(struct follow *f)
 {
 	arena_free(&f->arena);
@@ -278,6 +297,8 @@ int mail_words_log(void *ctx, struct arena *a, struct control_walk *w)
 	struct follow f = { .w = w, .kept = a };
 	int err = begin(&f, ctx, w->ref, w->path, &w->from.open[0]);
 	w->next = w->from;
+	if (err == 0)
+		err = know_id(&f, &w->from);
 	if (err == 0)
 		err = store_lines_walk(&w->next, f.s, &ops, &f, w->scan_max);
 	if (err == 0 && w->next.n > 0 && !w->more) {

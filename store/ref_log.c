@@ -127,6 +127,7 @@ int ref_record_each(struct store *s, ref_record_fn *fn, void *ctx)
 
 struct at {
 	int64_t time;
+	bool any;
 	bool has_from; /* of the oldest record seen */
 	bool found, has;
 	struct store_oid id;
@@ -136,6 +137,7 @@ static int at_record(void *ctx, const struct store_ref_record *r)
 {
 	struct at *a = ctx;
 
+	a->any = true;
 	a->has_from = r->from != NULL;
 	if (r->time > a->time)
 		return 0;
@@ -155,9 +157,8 @@ int store_ref_at(struct store_oid *out, struct store *s, struct str ref, int64_t
 
 	if (err < 0 && err != ERR_CLOSED)
 		return err;
-	if (!a.found && !a.has_from && ref_read(&now, s, ref) == 0)
-		a.has_from = true; /* every record of it is gone */
-	if (!a.found && a.has_from)
+	/* Older records are gone, or all of them. */
+	if (!a.found && (a.any ? a.has_from : ref_read(&now, s, ref) == 0))
 		return err_set(
 			ERR_NOENT, "store: what %.*s was then is no longer kept", STR_ARG(ref));
 	if (!a.found || !a.has)

@@ -222,6 +222,7 @@ static int tell(void *p)
 	OK(store_ref_at(&at, s, A, os_wall_sec()));
 	cr_expect(store_oid_eq(&at, &head[MOVES - 1]));
 	cr_expect_eq(store_ref_at(&at, s, A, begun - 1), ERR_NOENT);
+	cr_expect(strstr(err_text(ERR_NOENT), "there was no"), "%s", err_text(ERR_NOENT));
 	store_close(s);
 	return 0;
 }

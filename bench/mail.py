@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import os
+import random
 import statistics
 import sys
 import threading
@@ -20,12 +21,16 @@ import peers  # noqa: E402
 import wire  # noqa: E402
 
 
+WORDS = ["".join(random.Random(i).choices("etaoinshrdlucmfw", k=2 + i % 9)) for i in range(4000)]
+
+
 def message(n, size=4096):
+    """Text of its own for each: mail that differs in a number alone would be nothing but deltas to git."""
     head = (f"From: Sender {n % 97} <sender{n % 97}@elsewhere.example>\r\nTo: alice@example.org\r\n"
             f"Subject: message {n} about subject {n % 13}\r\nDate: Sat, 21 Nov 2026 {n % 24:02d}:{n % 60:02d}:00 +0000\r\n"
             f"Message-ID: <{n}@elsewhere.example>\r\n\r\n")
-    line = f"line of message {n} with some text in it that compresses as text does\r\n"
-    return (head + line * ((size - len(head)) // len(line))).encode()
+    words = random.Random(n).choices(WORDS, k=(size - len(head)) // 7)
+    return (head + "".join(" ".join(words[i:i + 10]) + "\r\n" for i in range(0, len(words), 10))).encode()
 
 
 def rate(work, seconds, threads):

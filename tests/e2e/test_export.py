@@ -40,7 +40,8 @@ def level_name(folder):
 
 
 def radix(seq):
-    return [seq[:4].lstrip("0") or "0", seq[4], seq[5], seq[6]]
+    leaf = int(seq[:7], 16)
+    return [f"{leaf >> 15:x}", *f"{leaf & 0o77777:05o}"]
 
 
 def read_branch(repo, commit):
@@ -63,9 +64,9 @@ def read_branch(repo, commit):
                 wrong.append(f"{path} has no place in the layout")
             continue
         if mark == ".m":
-            if rest[1:5] != radix(rest[5]):
+            if rest[1:-1] != radix(rest[-1]):
                 wrong.append(f"{path} is in the wrong folder")
-            messages[box, rest[0], rest[5]] = content[oid]
+            messages[box, rest[0], rest[-1]] = content[oid]
         elif mark == ".f":
             rows = content[oid].decode().splitlines()
             if not 0 < len(rows) <= 16 or rows != sorted(rows):

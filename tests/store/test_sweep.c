@@ -136,16 +136,14 @@ static int rewritten(void *p)
 	OK(store_open(&s, &f->d, NULL));
 	for (k = 0; k < 20; k++)
 		OK(put_big(s, BRANCH, "f/%u", k));
-	struct store_edit *early;
-	OK(store_edit_begin(&early, s, BRANCH, OS_FOREVER));
-	OK(store_edit_local_put(early, STR("early"), STR("still here")));
-	OK(store_edit_commit(NULL, early, &why_test));
 	for (k = 0; k < 2500; k++) { /* 50 MB on a disk of 16 */
 		struct store_edit *e;
 		noise(value, sizeof(value), k);
 		OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
 		OK(store_edit_local_put(
 			e, k % 2 ? STR("odd") : STR("even"), str_n(value, sizeof(value))));
+		if (k == 40) /* all around it in its unit is written over */
+			OK(store_edit_local_put(e, STR("early"), STR("still here")));
 		OK(store_edit_commit(NULL, e, &why_test));
 		if (store_sweep_wanted(s)) {
 			sweep_now(s);

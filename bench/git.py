@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Stock git cloning and fetching from the mail appliance (unix target) and from git http-backend behind lighttpd (a CGI
 for each request, as its manual shows), both by HTTPS, over the same commits; they take turns. The peer's repository is a
-bare clone after `git gc`: deltas, bitmaps and all. Ours asks for a password, the peer's does not.
+bare clone after `git gc`: deltas, bitmaps and all. Both ask for a password.
 
     bench/git.py [--messages N] [--rounds N]       a message is about one and a half objects
 """
@@ -24,7 +24,10 @@ LIGHTTPD = """
 server.document-root = "{run}"
 server.bind = "127.0.0.1"
 server.port = {port}
-server.modules = ("mod_alias", "mod_setenv", "mod_cgi", "mod_openssl")
+server.modules = ("mod_auth", "mod_authn_file", "mod_alias", "mod_setenv", "mod_cgi", "mod_openssl")
+auth.backend = "plain"
+auth.backend.plain.userfile = "{run}/users"
+auth.require = ("/git" => ("method" => "basic", "realm" => "git", "require" => "valid-user"))
 server.stream-response-body = 1
 ssl.engine = "enable"
 ssl.pemfile = "{run}/cert.pem"
@@ -48,6 +51,8 @@ def http_backend():
         conf.write(LIGHTTPD.format(run=run, port=port, backend=backend))
     libraries = ":".join(os.path.dirname(os.path.join(at, n)) for at, _, names in os.walk(root) for n in names if ".so." in n)
     modules = next(at for at, _, names in os.walk(root) if "mod_cgi.so" in names)
+    with open(run + "/users", "w") as users:
+        users.write("alice:password\n")
     with open(run + "/log", "w") as log:
         daemon = subprocess.Popen([root + "/usr/sbin/lighttpd", "-D", "-f", run + "/conf", "-m", modules], stdin=subprocess.DEVNULL,
                                   stdout=log, stderr=log, env=dict(os.environ, LD_LIBRARY_PATH=libraries))
@@ -61,7 +66,7 @@ def http_backend():
 
 
 class Side:
-    def __init__(self, name, folder, url, ca, user=None, password=None):
+    def __init__(self, name, folder, url, ca, user, password):
         self.name, self.folder, self.url = name, os.path.join(folder, name), url
         os.makedirs(self.folder)
         helper = os.path.join(self.folder, "helper")
@@ -70,7 +75,7 @@ class Side:
         os.chmod(helper, 0o700)
         self.env = {k: v for k, v in os.environ.items() if k not in ("GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "SSL_CERT_FILE")}
         self.env.update(GIT_SSL_CAINFO=ca, GIT_CONFIG_NOSYSTEM="1", HOME=self.folder, GIT_TERMINAL_PROMPT="0",
-                        GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="credential.helper", GIT_CONFIG_VALUE_0=helper)
+                        GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="credential.helper", GIT_CONFIG_VALUE_0=f"!'{helper}'")
         self.figures = {}
 
     def git(self, *words, cwd=None):
@@ -120,7 +125,7 @@ def main():
             bare = os.path.join(repos, "alice.git")
             ours.git("clone", "-q", "--bare", ours.url, bare)
             ours.git("gc", "-q", cwd=bare)
-            theirs = Side("git http-backend", folder, base + "/alice.git", cert)
+            theirs = Side("git http-backend", folder, base + "/alice.git", cert, "alice", "password")
             counts = ours.git("count-objects", "-v", cwd=bare)
             print("objects: " + next(line for line in counts.splitlines() if line.startswith("in-pack")).split()[1])
             sides = (ours, theirs)

@@ -52,44 +52,44 @@ def texts(changes):
 # ---- history ----
 def history(e):
     # Breakage: a restored event left out of what sync-collection tells; a UID that stands twice after a restore.
-    calendar, work = "/calendars/alice/calendar/", "/calendars/alice/work/"
+    calendar, office = "/calendars/alice/calendar/", "/calendars/alice/office/"
     put(e, "calendar", calendar + "a.ics", EVENT.format(uid="a", title="Dentist", hour=9))
     put(e, "calendar", calendar + "b.ics", EVENT.format(uid="b", title="Lunch", hour=12))
     put(e, "contacts", "/contacts/alice/contacts/ann.vcf", CARD.format(uid="ann", name="Ann"))
     then = rows(e, "log", "calendar", "-n", "1")[0]["commit"]
     put(e, "calendar", calendar + "a.ics", EVENT.format(uid="a", title="Dentist", hour=14))
-    assert status(e, "calendar", "MKCALENDAR", work) == 201
-    assert status(e, "calendar", "MOVE", calendar + "b.ics", "-H", f"Destination: {work}b.ics") == 201
+    assert status(e, "calendar", "MKCALENDAR", office) == 201
+    assert status(e, "calendar", "MOVE", calendar + "b.ics", "-H", f"Destination: {office}b.ics") == 201
     _, here = sync(e, "calendar", calendar)
-    _, there = sync(e, "calendar", work)
+    _, there = sync(e, "calendar", office)
     changed = rows(e, "show", "calendar", "HEAD~2")[1]
     assert changed["text"] == 'Calendar: changed "Dentist": time' and changed["item"] == "calendar/a.ics", changed
     assert [p["after"] for p in changed["properties"]] == ["Mon 5 Jan 2026 14:30, Europe/Berlin", "Mon 5 Jan 2026 14:00, Europe/Berlin"]
     diff = texts(rows(e, "diff", "calendar", "--at", then)[1:])
-    assert diff == ['Calendar -> work: "Lunch"', 'Calendar: changed "Dentist": time', "calendar work made"], diff
+    assert diff == ['Calendar -> office: "Lunch"', 'Calendar: changed "Dentist": time', "calendar office made"], diff
     told = rows(e, "log", "calendar/Calendar/Dentist")
     assert [texts(c["changes"])[0] for c in told] == [
         'Calendar: changed "Dentist": time', 'Calendar: added "Dentist" (Mon 5 Jan 2026 9:00, Europe/Berlin)'], told
 
     done = rows(e, "restore", "calendar/Calendar", "--at", then)
-    assert texts(done[1:-1]) == ['Calendar: as it was "Dentist": time', 'work -> Calendar: back "Lunch"'], done
+    assert texts(done[1:-1]) == ['Calendar: as it was "Dentist": time', 'office -> Calendar: back "Lunch"'], done
     assert sync(e, "calendar", calendar, here)[0] == {"a.ics": 200, "b.ics": 200}
-    assert sync(e, "calendar", work, there)[0] == {"b.ics": 404}
+    assert sync(e, "calendar", office, there)[0] == {"b.ics": 404}
     rows(e, "restore", "calendar", "--undo", done[-1]["last"])
-    assert sync(e, "calendar", work, there)[0] in ({}, {"b.ics": 200})
+    assert sync(e, "calendar", office, there)[0] in ({}, {"b.ics": 200})
     assert status(e, "calendar", "GET", calendar + "b.ics") == 404
 
     # What is gone is named by its title; on the disk of a stopped service as well.
     assert status(e, "contacts", "DELETE", "/contacts/alice/contacts/ann.vcf") == 204
-    assert status(e, "calendar", "DELETE", work) == 204
+    assert status(e, "calendar", "DELETE", office) == 204
     e.down()
     done = rows(e, "restore", "contacts/Contacts/Ann")
     assert texts(done[1:-1]) == ['Contacts: back "Ann" <Ann@example.org>'], done
-    e.run("restore", "calendar/work")
+    e.run("restore", "calendar/office")
     e.run("restore", "calendar/nowhere", code=1)
     e.up()
     assert status(e, "contacts", "GET", "/contacts/alice/contacts/ann.vcf") == 200
-    assert status(e, "calendar", "GET", work + "b.ics") == 200
+    assert status(e, "calendar", "GET", office + "b.ics") == 200
 
 
 # ---- files ----

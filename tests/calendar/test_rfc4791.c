@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The sample calendar of RFC 4791, Appendix B, and what the examples of its section 7.8 find in it; then
- * what its sections 7.8, 7.9, 7.10, 9.6, 9.7 and 9.9 say and no example shows.
+ * A calendar after the sample of RFC 4791, Appendix B, and what queries after the examples of its section
+ * 7.8 find in it (both from memory, not yet compared with the RFC's text); then what its sections 7.8,
+ * 7.9, 7.10, 9.6, 9.7 and 9.9 say and no example shows.
  */
 #include "services/calendar/calendar.h"
 #include "tests/dav/rig.h"

@@ -127,17 +127,23 @@ static void echo(void *arg)
 	os_stream_close(arg);
 }
 
-static void listen_to(uint16_t port, void (*fn)(void *))
+static void serve(struct os_listener *l, void (*fn)(void *))
 {
-	struct os_listener *l;
 	struct os_stream *s;
 
-	TRY(os_listen(&l, port));
-	CHECK(os_listener_port(l) == port);
 	for (;;) {
 		TRY(os_accept(&s, l, OS_FOREVER));
 		TRY(os_spawn("session", fn, s));
 	}
+}
+
+static void listen_to(uint16_t port, void (*fn)(void *))
+{
+	struct os_listener *l;
+
+	TRY(os_listen(&l, port));
+	CHECK(os_listener_port(l) == port);
+	serve(l, fn);
 }
 
 static int echo_server(void *arg)
@@ -350,21 +356,20 @@ static void hold(void *arg)
 		os_stream_close(arg);
 }
 
+static void serve_hoarders(void *arg)
+{
+	serve(arg, hold);
+}
+
 static int hoard_server(void *arg)
 {
 	struct os_listener *l;
-	struct os_stream *s;
 
 	(void)arg;
-	TRY(os_listen(&l, 7));
-	for (int i = 0; i < 20; i++) {
-		TRY(os_accept(&s, l, OS_FOREVER));
-		TRY(os_spawn("hold", hold, s));
-	}
-	for (;;) {
-		TRY(os_accept(&s, l, OS_FOREVER));
-		TRY(os_spawn("echo", echo, s));
-	}
+	TRY(os_listen(&l, 9));
+	TRY(os_spawn("hoarders", serve_hoarders, l));
+	listen_to(7, echo);
+	return 0;
 }
 
 static unsigned lost;
@@ -384,12 +389,12 @@ static void hoard(void *arg)
  */
 static int hoard_client(void *arg)
 {
-	struct os_addr to = at("10.9.0.1:7");
+	struct os_addr to = at("10.9.0.1:7"), held = at("10.9.0.1:9");
 	struct os_stream *s;
 
 	(void)arg;
 	for (int i = 0; i < 20; i++) {
-		TRY(os_connect(&s, &to, SOON));
+		TRY(os_connect(&s, &held, SOON));
 		TRY(os_spawn("hoard", hoard, s));
 	}
 	os_sleep(os_after(1500 * OS_MS));

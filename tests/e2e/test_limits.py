@@ -465,9 +465,9 @@ def hostile(estate, seconds, seed):
 def test_hostile_input(estate):
     """Something a stranger sends ends the machine, or stays in memory."""
     seed = random.randrange(1 << 32)
-    hostile(estate, 5, seed)
+    hostile(estate, 4, seed)
     before = settled(estate)
-    n = hostile(estate, 20, seed + 1)
+    n = hostile(estate, 12, seed + 1)
     after = settled(estate)
     print(f"# {n} sessions, seed {seed}; memory before {before >> 10} kB, after {after >> 10} kB")
     assert after - before < 2 * MB, (before, after)

@@ -19,7 +19,7 @@ static const struct {
 
 static int refuse(struct dav_refusal *why, const char *condition)
 {
-	*why = (struct dav_refusal){ 403, XML_CALDAV, condition };
+	*why = (struct dav_refusal){ 403, XML_CALDAV, condition, NULL };
 	return ERR_BAD;
 }
 

@@ -74,10 +74,10 @@ static void add_line(struct data *d, const struct content_line *l, const struct 
 {
 	bool value;
 
-	if (!wanted(l, comp, &value))
+	if (!wanted(l, comp, &value) || (!value && l->name.n == 0))
 		return;
-	if (!value)
-		buf_fmt(d->out, "%.*s:\r\n", STR_ARG(l->name));
+	if (!value) /* its parameters stay (9.6.4) */
+		content_fold(d->out, str_n(l->name.p, (size_t)(l->value.p - l->name.p)));
 	else if (d->busy && str_ieq(l->name, STR("FREEBUSY")))
 		add_busy(d, l);
 	else
@@ -120,7 +120,7 @@ static void add_time(
 
 	if (!wanted(&l, comp, &value))
 		return;
-	buf_fmt(d->out, "%s%s:", name, value && kind == ICAL_DATE ? ";VALUE=DATE" : "");
+	buf_fmt(d->out, "%s%s:", name, kind == ICAL_DATE ? ";VALUE=DATE" : "");
 	if (value)
 		ical_utc_write(d->out, wall, kind == ICAL_DATE);
 	if (value && kind == ICAL_FLOATING && d->out->n)
@@ -257,7 +257,7 @@ int cal_data_check(struct dav_refusal *why, const struct xml *asked)
 	struct ical_window w;
 	int err = 0;
 
-	*why = (struct dav_refusal){ 403, XML_CALDAV, "supported-calendar-data" };
+	*why = (struct dav_refusal){ 403, XML_CALDAV, "supported-calendar-data", NULL };
 	if ((type.p && !str_ieq(type, STR("text/calendar"))) ||
 		(version.p && !str_eq(version, STR("2.0"))))
 		return err_set(ERR_BAD, "calendar data is text/calendar, version 2.0");

@@ -35,7 +35,14 @@ int cal_window(struct ical_window *out, const struct xml *x)
 /* ---- is it a filter at all? (RFC 4791, 9.7) ---- */
 static int refuse(struct dav_refusal *why, const char *condition, int err)
 {
-	*why = (struct dav_refusal){ 403, XML_CALDAV, condition };
+	*why = (struct dav_refusal){ 403, XML_CALDAV, condition, NULL };
+	return err;
+}
+
+/* The filter that asks for what can't be done is named (RFC 4791, 7.8). */
+static int unsupported(struct dav_refusal *why, const struct xml *filter, int err)
+{
+	*why = (struct dav_refusal){ 403, XML_CALDAV, "supported-filter", filter };
 	return err;
 }
 
@@ -78,7 +85,7 @@ static int place_check(struct dav_refusal *why, const struct xml *comp, struct s
 		return 0;
 	return elsewhere
 		? invalid(why, "a time range on a component that has no times")
-		: refuse(why, "supported-filter",
+		: unsupported(why, comp,
 			  err_set(ERR_BAD, "no time range is known for \"%.*s\"", STR_ARG(name)));
 }
 
@@ -99,8 +106,13 @@ static int range_check(struct dav_refusal *why, const struct xml *range)
 {
 	struct ical_window w;
 
-	if (cal_window(&w, range) < 0)
-		return refuse(why, "valid-filter", ERR_BAD);
+	if (cal_window(&w, range) < 0) {
+		(void)refuse(why, "valid-filter", ERR_BAD);
+		/* What can't be a time-range at all is no request (9.9), rather than one that is refused. */
+		if (!xml_attr(range, "start").p && !xml_attr(range, "end").p)
+			why->status = 400;
+		return ERR_BAD;
+	}
 	return cal_window_check(why, &w);
 }
 
@@ -135,7 +147,7 @@ static int parts_count(struct parts *n, struct dav_refusal *why, const struct xm
 			xml_is(x, XML_CALDAV, "param-filter")) {
 			n->others++;
 		} else {
-			return refuse(why, "supported-filter",
+			return unsupported(why, top,
 				err_set(ERR_BAD, "an element \"%.*s\" in the filter",
 					STR_ARG(x->name)));
 		}
@@ -217,7 +229,7 @@ int cal_filter_check(struct dav_refusal *why, const struct xml *filter)
 }
 
 /* ---- properties ---- */
-/* Any of its values: a time, a whole day, or a period. */
+/* Any of its values: a time (a day is the one it begins at: RFC 4791, 9.9), or a period. */
 static bool line_in_window(struct ical *o, const struct content_line *l, const struct xml *range)
 {
 	struct str tzid = content_param(l, STR("TZID"));
@@ -237,14 +249,29 @@ static bool line_in_window(struct ical *o, const struct content_line *l, const s
 			continue;
 		} else {
 			from = to = ical_utc(o, &t);
-			t.wall += 86400;
-			if (t.kind == ICAL_DATE)
-				to = ical_utc(o, &t);
 		}
 		if (w.to > from && (to > from ? w.from < to : w.from <= from))
 			return true;
 	}
 	return false;
+}
+
+/* The end that a DTSTART and a DURATION make, where it is not written down (9.9). */
+static bool end_in_window(
+	struct ical *o, const struct content *c, struct str name, const struct xml *range)
+{
+	struct content_line *from = content_get(c, STR("DTSTART"), NULL),
+			    *lasts = content_get(c, STR("DURATION"), NULL);
+	const char *end = str_ieq(c->name, STR("VTODO")) ? "DUE" : "DTEND";
+	struct ical_window w;
+	struct ical_time t;
+	int64_t sec;
+
+	if (!str_ieq(name, str_of(end)) || !from || !lasts || ical_time_of(&t, o, from) < 0 ||
+		ical_duration(&sec, lasts->value) < 0 || cal_window(&w, range) < 0)
+		return false;
+	sec += ical_utc(o, &t);
+	return w.from <= sec && sec < w.to;
 }
 
 static bool prop_matches(struct ical *o, const struct content *c, const struct xml *filter)
@@ -255,6 +282,8 @@ static bool prop_matches(struct ical *o, const struct content *c, const struct x
 
 	if (part(filter, "is-not-defined"))
 		return !l;
+	if (!l && range && !part(filter, "param-filter"))
+		return end_in_window(o, c, name, range);
 	for (; l; l = content_get(c, name, l)) {
 		if (range && !line_in_window(o, l, range))
 			continue;

@@ -118,14 +118,13 @@ void cal_query(struct dav_request *r, const struct xml *root)
 	struct query q = { .r = r, .filter = xml_child(root, XML_CALDAV, "filter") };
 	struct dav_refusal why;
 	struct dav_res res;
-	/* Those who leave the Depth out mean what is in the calendar. */
-	int err, depth = dav_depth(r, 1);
+	int err, depth = dav_depth(r, 0);
 
 	if (depth == -2 || dav_query_target(&res, r) < 0)
 		return;
 	err = cal_filter_check(&why, q.filter);
 	if (err < 0) {
-		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
+		dav_refuse_as(r, &why, err);
 		return;
 	}
 	if (given_zone(&q.given, r, root) < 0 || dav_data_check(r, root) < 0)
@@ -135,8 +134,8 @@ void cal_query(struct dav_request *r, const struct xml *root)
 	dav_multi_begin(&q.m, r);
 	if (!res.node.collection)
 		err = in_item(&q, &res);
-	else if (depth != 0)
-		err = dav_query_collections(r, &res, depth == -1, in_calendar, &q);
+	else
+		err = dav_query_collections(r, &res, depth, in_calendar, &q);
 	if (err < 0)
 		q.m.broken = true;
 	dav_multi_end(&q.m);
@@ -304,7 +303,7 @@ void cal_free_busy(struct dav_request *r, const struct xml *root)
 	struct free_busy f = { .r = r };
 	struct dav_refusal why = { .status = 400 };
 	struct dav_res res;
-	int err, depth = dav_depth(r, 1);
+	int err, depth = dav_depth(r, 0);
 
 	if (depth == -2 || dav_query_target(&res, r) < 0)
 		return;
@@ -318,12 +317,11 @@ void cal_free_busy(struct dav_request *r, const struct xml *root)
 	if (err >= 0)
 		err = cal_window_check(&why, &f.w);
 	if (err < 0) {
-		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
+		dav_refuse_as(r, &why, err);
 		return;
 	}
 	f.list = arena_alloc(&r->a, BUSY_MAX * sizeof(*f.list));
-	/* A calendar's own, whatever the Depth; of a home set, those of the calendars in it. */
-	err = f.list ? dav_query_collections(r, &res, depth != 0, busy_calendar, &f)
+	err = f.list ? dav_query_collections(r, &res, depth, busy_calendar, &f)
 		     : err_set(ERR_LIMIT, "calendar: over the memory for one request");
 	if (err < 0)
 		dav_refuse(r, 507, XML_DAV, "number-of-matches-within-limits", err_text(err));

@@ -28,7 +28,7 @@ enum card_version card_version_of(struct str text)
 enum card_version card_version(const struct content *card)
 {
 	const struct content_line *l = content_get(card, STR("VERSION"), NULL);
-	return l ? card_version_of(l->value) : CARD_UNKNOWN;
+	return l ? card_version_of(l->value) : CARD_30;
 }
 
 /* ---- parameters of a line ---- */
@@ -108,12 +108,8 @@ void card_line_write(struct card_run *v, const struct card_line *l)
 	bool value = true;
 	struct buf head;
 
-	if (v->pick && !v->pick(v->ctx, l->name, &value))
+	if (v->pick && !v->pick(v->ctx, l->group, l->name, &value))
 		return;
-	if (!value) {
-		buf_fmt(v->out, "%.*s:\r\n", STR_ARG(l->name));
-		return;
-	}
 	buf_init(&head, v->a);
 	if (l->group.n)
 		buf_fmt(&head, "%.*s.", STR_ARG(l->group));
@@ -123,11 +119,13 @@ void card_line_write(struct card_run *v, const struct card_line *l)
 		param_value(&head, l->params[i].value, v->to == CARD_40);
 	}
 	buf_addc(&head, ':');
-	buf_add(&head, l->head);
+	if (value)
+		buf_add(&head, l->head);
 	if (head.err < 0)
 		v->out->err = head.err;
 	content_fold_part(v->out, &room, buf_str(&head));
-	content_fold_part(v->out, &room, l->value);
+	if (value)
+		content_fold_part(v->out, &room, l->value);
 	buf_add(v->out, STR("\r\n"));
 }
 

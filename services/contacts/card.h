@@ -18,10 +18,10 @@
 enum card_version { CARD_UNKNOWN, CARD_21, CARD_30, CARD_40 };
 
 MUST_CHECK int card_read(const struct content **out, struct arena *a, struct str bytes);
-enum card_version card_version(const struct content *card);
-enum card_version card_version_of(struct str text); /* "3.0" */
+enum card_version card_version(const struct content *card); /* one that says none is read as 3.0 */
+enum card_version card_version_of(struct str text);         /* "3.0" */
 /* Which properties, by the names of the version asked for; *value false: but not what it says. */
-typedef bool card_pick_fn(const void *ctx, struct str name, bool *value);
+typedef bool card_pick_fn(const void *ctx, struct str group, struct str name, bool *value);
 /* `to`: 3.0 or 4.0; `pick` NULL: everything. ERR_LIMIT. */
 MUST_CHECK int card_convert(struct buf *out, struct arena *a, const struct content *card,
 	enum card_version to, card_pick_fn *pick, const void *ctx);

@@ -9,11 +9,11 @@ static const struct dav_default defaults[] = {
 
 static int refuse(struct dav_refusal *why, const char *condition)
 {
-	*why = (struct dav_refusal){ 403, XML_CARDDAV, condition };
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, condition, NULL };
 	return ERR_BAD;
 }
 
-/* One vCard of a version there is (RFC 6352, 5.1). */
+/* One vCard of a version there is (RFC 6352, 5.1); one that says none is kept as well. */
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
 	const struct dav_meta *collection, struct str bytes)
 {
@@ -21,7 +21,7 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 	struct content_limits limits = CONTENT_LIMITS;
 	struct content_line *uid, *version;
 	struct content *root, *card;
-	bool known = false;
+	bool known;
 	int err = content_parse(&root, a, bytes, &limits);
 
 	(void)collection;
@@ -33,6 +33,7 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 	if (!card || root->lines || root->parts != card || card->next)
 		return err_set(refuse(why, "valid-address-data"), "one vCard is wanted, no more");
 	version = content_get(card, STR("VERSION"), NULL);
+	known = !version;
 	for (size_t i = 0; version && i < ARRAY_LEN(versions); i++)
 		known |= str_eq(str_trim(version->value), str_of(versions[i]));
 	if (!known)

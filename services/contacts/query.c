@@ -57,10 +57,16 @@ static bool filter_matches(struct arena *a, const struct content *card, const st
 }
 
 /* ---- is it a filter at all? ---- */
-static int bad(struct dav_refusal *why, int status, const char *what)
+static int bad(struct dav_refusal *why, const char *what)
 {
-	*why = (struct dav_refusal){ status, XML_CARDDAV,
-		status == 403 ? "supported-filter" : NULL };
+	*why = (struct dav_refusal){ .status = 400 };
+	return err_set(ERR_BAD, "%s", what);
+}
+
+/* The filter that asks for what can't be done is named (8.6). */
+static int unsupported(struct dav_refusal *why, const struct xml *filter, const char *what)
+{
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-filter", filter };
 	return err_set(ERR_BAD, "%s", what);
 }
 
@@ -82,14 +88,14 @@ static int match_check(struct dav_refusal *why, const struct xml *match)
 	return one_of(xml_attr(match, "match-type"), types) &&
 			one_of(xml_attr(match, "negate-condition"), nots)
 		? 0
-		: bad(why, 400, "a text-match with an attribute that has no such value");
+		: bad(why, "a text-match with an attribute that has no such value");
 }
 
 static int test_check(struct dav_refusal *why, const struct xml *x)
 {
 	static const char *const tests[] = { "anyof", "allof", NULL };
 
-	return one_of(xml_attr(x, "test"), tests) ? 0 : bad(why, 400, "a test is anyof or allof");
+	return one_of(xml_attr(x, "test"), tests) ? 0 : bad(why, "a test is anyof or allof");
 }
 
 /* Of a prop-filter or param-filter (RFC 6352, 10.5.1 and 10.5.2). */
@@ -98,7 +104,7 @@ static int parts_check(struct dav_refusal *why, const struct xml *top, bool para
 {
 	unsigned none = 0, others = 0;
 	int err = xml_attr(top, "name").p ? test_check(why, top)
-					  : bad(why, 400, "a filter without a name");
+					  : bad(why, "a filter without a name");
 
 	for (const struct xml *x = xml_first(top); x && err >= 0; x = xml_next(x)) {
 		if (xml_is(x, XML_CARDDAV, "is-not-defined")) {
@@ -110,26 +116,25 @@ static int parts_check(struct dav_refusal *why, const struct xml *top, bool para
 			others++;
 			err = parts_check(why, x, true);
 		} else {
-			err = bad(why, 403, "an element in a filter that is not known");
+			err = unsupported(why, top, "an element in a filter that is not known");
 		}
 	}
 	if (err >= 0 && (none + (param ? others : others > 0) > 1))
-		err = bad(why, 400, "is-not-defined, and a parameter's text-match, stand alone");
+		err = bad(why, "is-not-defined, and a parameter's text-match, stand alone");
 	return err;
 }
 
 static int filter_check(struct dav_refusal *why, const struct xml *filter)
 {
-	int err = filter ? test_check(why, filter)
-			 : bad(why, 400, "an addressbook-query has a filter");
+	int err = filter ? test_check(why, filter) : bad(why, "an addressbook-query has a filter");
 
 	for (const struct xml *p = xml_first(filter); p && err >= 0; p = xml_next(p))
 		err = xml_is(p, XML_CARDDAV, "prop-filter")
 			? parts_check(why, p, false)
-			: bad(why, 403, "a filter consists of prop-filters");
+			: unsupported(why, NULL, "a filter consists of prop-filters");
 	if (err < 0)
 		return err;
-	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-collation" };
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-collation", NULL };
 	return dav_collations_known(filter);
 }
 
@@ -187,7 +192,7 @@ void card_query(struct dav_request *r, const struct xml *root)
 		return;
 	err = filter_check(&why, q.filter);
 	if (err < 0) {
-		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
+		dav_refuse_as(r, &why, err);
 		return;
 	}
 	if (limit &&
@@ -203,7 +208,7 @@ void card_query(struct dav_request *r, const struct xml *root)
 	if (!res.node.collection)
 		err = one(&q, &res);
 	else if (depth != 0)
-		err = dav_query_collections(r, &res, depth == -1, in_book, &q);
+		err = dav_query_collections(r, &res, depth, in_book, &q);
 	if (q.limit && q.found > q.limit)
 		dav_multi_status(&q.m, &r->path, true, 507);
 	else if (err < 0)
@@ -212,15 +217,21 @@ void card_query(struct dav_request *r, const struct xml *root)
 }
 
 /* ---- address-data ---- */
-static bool wanted(const void *asked, struct str name, bool *value)
+/* With a group in its name, a prop is for that group alone; else for any (10.4.2). */
+static bool wanted(const void *asked, struct str group, struct str name, bool *value)
 {
 	const struct xml *p = xml_child(asked, XML_CARDDAV, "prop");
+	struct str in, rest;
 
-	for (; p; p = xml_again(p))
-		if (str_ieq(xml_attr(p, "name"), name)) {
-			*value = !str_eq(xml_attr(p, "novalue"), STR("yes"));
-			return true;
-		}
+	for (; p; p = xml_again(p)) {
+		struct str want = xml_attr(p, "name");
+		bool grouped = str_cut(&in, &rest, want, '.');
+
+		if (grouped ? !str_ieq(in, group) || !str_ieq(rest, name) : !str_ieq(want, name))
+			continue;
+		*value = !str_eq(xml_attr(p, "novalue"), STR("yes"));
+		return true;
+	}
 	return false;
 }
 
@@ -230,14 +241,15 @@ static void add_some(struct buf *out, const struct content *card, const struct x
 	buf_add(out, STR("BEGIN:VCARD\r\n"));
 	for (const struct content_line *l = card->lines; l; l = l->next) {
 		bool value = true, must = str_ieq(l->name, STR("VERSION"));
-		if (!must && !wanted(asked, l->name, &value))
+		if (l->name.n == 0 || (!must && !wanted(asked, l->group, l->name, &value)))
 			continue;
 		if (value) {
 			buf_add(out, l->raw);
 			if (l->raw.p[l->raw.n - 1] != '\n')
 				buf_add(out, STR("\r\n"));
-		} else {
-			buf_fmt(out, "%.*s:\r\n", STR_ARG(l->name));
+		} else { /* its parameters stay (10.4.2) */
+			const char *from = l->group.n ? l->group.p : l->name.p;
+			content_fold(out, str_n(from, (size_t)(l->value.p - from)));
 		}
 	}
 	buf_add(out, STR("END:VCARD\r\n"));
@@ -247,7 +259,7 @@ int card_data_check(struct dav_refusal *why, const struct xml *asked)
 {
 	struct str type = xml_attr(asked, "content-type"), version = xml_attr(asked, "version");
 
-	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-address-data" };
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "supported-address-data", NULL };
 	if ((type.p && !str_ieq(type, STR("text/vcard"))) ||
 		(version.p && card_version_of(version) < CARD_30))
 		return err_set(ERR_BAD, "address data is text/vcard, version 3.0 or 4.0");

@@ -9,6 +9,7 @@ struct job {
 	struct dav_request *r;
 	struct dav_path to;
 	struct dav_res from, up;
+	struct str uid; /* of the item, where it comes into a calendar or an address book */
 	bool move, shallow, overwrite, replaced;
 };
 
@@ -71,6 +72,37 @@ static int not_too_many(struct job *j)
 	return err;
 }
 
+/* A calendar or address book holds items only (RFC 4791, 4.2; RFC 6352, 5.2). */
+static void refuse_place(struct job *j)
+{
+	static const struct {
+		struct str ns;
+		const char *condition;
+	} rows[] = {
+		[DAV_PLAIN] = { { 0 }, NULL },
+		[DAV_CALENDAR] = { { "urn:ietf:params:xml:ns:caldav", 29 },
+			"calendar-collection-location-ok" },
+		[DAV_ADDRESSBOOK] = { { "urn:ietf:params:xml:ns:carddav", 30 },
+			"addressbook-collection-location-ok" },
+	};
+	enum dav_kind kind = dav_res_meta(&j->from, j->r)->kind;
+
+	dav_refuse(j->r, 403, rows[kind].ns, rows[kind].condition,
+		"a calendar or address book holds items only");
+}
+
+static struct str uid_of(struct job *j, struct str bytes)
+{
+	const struct dav_service *s = j->r->cfg->service;
+	struct dav_facts facts = { 0 };
+	struct dav_refusal why;
+
+	if (dav_res_meta(&j->up, j->r)->kind != s->kind ||
+		s->check(&facts, &why, &j->r->a, NULL, bytes) < 0)
+		return STR_NONE;
+	return facts.uid;
+}
+
 /* May what is here stand there? < 0: replied. */
 static int suits(struct job *j)
 {
@@ -85,7 +117,7 @@ static int suits(struct job *j)
 	if (j->from.node.collection) {
 		if (kind == DAV_PLAIN)
 			return j->move || j->shallow ? 0 : not_too_many(j);
-		dav_refuse(r, 403, STR_NONE, NULL, "a calendar or address book holds items only");
+		refuse_place(j);
 		return ERR_DENIED;
 	}
 	err = dav_res_bytes(&bytes, &j->from, r);
@@ -93,6 +125,7 @@ static int suits(struct job *j)
 		dav_fail_err(r, err);
 		return err;
 	}
+	j->uid = uid_of(j, bytes);
 	/* A move within one collection keeps its UID. */
 	if (j->move && below(&r->path, &j->up.path) && r->path.n == j->to.n)
 		return 0;
@@ -139,6 +172,39 @@ static int put_copy(struct store_edit *e, struct job *j)
 	return side.err < 0 ? side.err : store_edit_put(e, buf_str(&side), &there.oid, STORE_BLOB);
 }
 
+/* Makes room at the destination; < 0 with the edit aborted and an answer given. */
+static int replace(struct store_edit *e, struct job *j, const struct dav_res *there)
+{
+	struct dav_request *r = j->r;
+	bool kept = true;
+	struct buf to;
+	int err = 0;
+
+	j->replaced = true;
+	if (!j->overwrite) {
+		store_edit_abort(e);
+		dav_refuse(r, 412, STR_NONE, NULL, "the destination is there already");
+		return ERR_EXIST;
+	}
+	if (!there->node.collection) {
+		buf_init(&to, &r->a);
+		path_of(&to, &j->to, false);
+		err = to.err < 0 ? to.err : dav_uid_kept(&kept, r, j->uid, e, buf_str(&to));
+	}
+	if (!kept) {
+		store_edit_abort(e);
+		dav_refuse_uid(r, &j->to);
+		return ERR_CONFLICT;
+	}
+	if (err >= 0)
+		err = dav_remove(e, &j->to, there->node.collection);
+	if (err < 0) {
+		store_edit_abort(e);
+		dav_fail_err(r, err);
+	}
+	return err;
+}
+
 /* < 0 with the edit aborted and an answer given. */
 static int change(struct store_edit *e, struct job *j)
 {
@@ -156,15 +222,8 @@ static int change(struct store_edit *e, struct job *j)
 		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
 		return ERR_CONFLICT;
 	}
-	if (err >= 0 && dav_res_find(&there, r, &j->to) >= 0) {
-		j->replaced = true;
-		if (!j->overwrite) {
-			store_edit_abort(e);
-			dav_refuse(r, 412, STR_NONE, NULL, "the destination is there already");
-			return ERR_EXIST;
-		}
-		err = dav_remove(e, &j->to, there.node.collection);
-	}
+	if (err >= 0 && dav_res_find(&there, r, &j->to) >= 0 && (err = replace(e, j, &there)) < 0)
+		return err;
 	if (err >= 0)
 		err = put_copy(e, j);
 	if (err >= 0 && j->move)

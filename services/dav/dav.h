@@ -33,7 +33,8 @@
 struct dav_refusal {
 	int status;
 	struct str ns;
-	const char *condition; /* NULL: none is defined for it */
+	const char *condition;   /* NULL: none is defined for it */
+	const struct xml *about; /* what of the request it names, in it (supported-filter); NULL */
 };
 
 /* What is known of an item from its bytes. */

@@ -60,6 +60,12 @@ int dav_above(struct dav_res *up, struct dav_request *r, const struct dav_path *
 int dav_item_check(
 	struct dav_request *r, const struct dav_path *at, struct dav_res *up, struct str bytes);
 
+/* Is the item at `file` not of another UID? It is not replaced by one that is (RFC 4791, 5.3.2.1; RFC 6352,
+ * 6.3.2.1). */
+MUST_CHECK int dav_uid_kept(
+	bool *kept, struct dav_request *r, struct str uid, struct store_edit *e, struct str file);
+void dav_refuse_uid(struct dav_request *r, const struct dav_path *other); /* who has it */
+
 /* Does the path name something here that the user may see? */
 bool dav_path_mine(const struct dav_request *r, const struct dav_path *p);
 

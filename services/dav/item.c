@@ -112,7 +112,7 @@ int dav_uid_other(struct str *name, struct dav_request *r, struct store_edit *e,
 	return err >= 0 && str_eq(*name, at->segs[at->n - 1]) ? ERR_NOENT : err;
 }
 
-static void refuse_uid(struct dav_request *r, const struct dav_path *other)
+void dav_refuse_uid(struct dav_request *r, const struct dav_path *other)
 {
 	struct buf href;
 
@@ -141,12 +141,12 @@ static int uid_free(struct dav_request *r, const struct dav_path *at, const stru
 		return err;
 	}
 	other.segs[other.n++] = name;
-	refuse_uid(r, &other);
+	dav_refuse_uid(r, &other);
 	return ERR_CONFLICT;
 }
 
-/* What is there is not replaced by an item of another UID (RFC 4791, 5.3.2.1; RFC 6352, 6.3.2.1). */
-static int uid_kept(bool *kept, struct dav_request *r, struct store_edit *e, struct str file)
+int dav_uid_kept(
+	bool *kept, struct dav_request *r, struct str uid, struct store_edit *e, struct str file)
 {
 	struct dav_facts facts;
 	struct dav_refusal why;
@@ -155,12 +155,12 @@ static int uid_kept(bool *kept, struct dav_request *r, struct store_edit *e, str
 	int err;
 
 	*kept = true;
-	if (r->uid.n == 0)
+	if (uid.n == 0)
 		return 0;
 	arena_init(&a, OLD_BYTES);
 	err = store_edit_bytes(&bytes, &a, e, file, DAV_ITEM_MAX);
 	if (err >= 0 && r->cfg->service->check(&facts, &why, &a, NULL, bytes) >= 0)
-		*kept = facts.uid.n == 0 || str_eq(facts.uid, r->uid);
+		*kept = facts.uid.n == 0 || str_eq(facts.uid, uid);
 	arena_free(&a);
 	return err == ERR_LIMIT ? 0 : err; /* none of ours */
 }
@@ -196,7 +196,7 @@ int dav_item_check(
 		return uid_free(r, at, up);
 	name_fault(&why, r);
 	if (err == ERR_BAD || err == ERR_LIMIT)
-		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
+		dav_refuse_as(r, &why, err);
 	else
 		dav_fail_err(r, err);
 	return err;
@@ -254,10 +254,10 @@ void dav_put(struct dav_request *r)
 		return;
 	}
 	if (err >= 0)
-		err = uid_kept(&kept, r, e, buf_str(&file));
+		err = dav_uid_kept(&kept, r, r->uid, e, buf_str(&file));
 	if (!kept) {
 		store_edit_abort(e);
-		refuse_uid(r, &r->path);
+		dav_refuse_uid(r, &r->path);
 		return;
 	}
 	if (err >= 0 || is_new)

@@ -127,12 +127,26 @@ static int put_meta(
 	return store_edit_put_bytes(e, buf_str(&path), buf_str(&text));
 }
 
+/* A multistatus of one response. */
+static void outcomes(struct dav_request *r, const struct changes *c, bool collection)
+{
+	struct dav_multi m;
+
+	dav_multi_begin(&m, r);
+	xml_open(&m.b, XML_DAV, "response");
+	xml_open(&m.b, XML_DAV, "href");
+	dav_href(&m.b, &r->path, collection);
+	xml_close(&m.b, XML_DAV, "href");
+	propstats(&m.b, r, c);
+	xml_close(&m.b, XML_DAV, "response");
+	dav_multi_end(&m);
+}
+
 /* ---- PROPPATCH ---- */
 void dav_proppatch(struct dav_request *r)
 {
 	struct store_edit *e;
 	struct changes c = { 0 };
-	struct dav_multi m;
 	struct dav_meta meta;
 	struct dav_res res;
 	struct xml *root;
@@ -166,16 +180,8 @@ void dav_proppatch(struct dav_request *r)
 		dav_fail_err(r, err);
 		return;
 	}
-	if (!c.failed && dav_edit_commit(e, r, "properties of") < 0)
-		return;
-	dav_multi_begin(&m, r);
-	xml_open(&m.b, XML_DAV, "response");
-	xml_open(&m.b, XML_DAV, "href");
-	dav_href(&m.b, &r->path, res.node.collection);
-	xml_close(&m.b, XML_DAV, "href");
-	propstats(&m.b, r, &c);
-	xml_close(&m.b, XML_DAV, "response");
-	dav_multi_end(&m);
+	if (c.failed || dav_edit_commit(e, r, "properties of") >= 0)
+		outcomes(r, &c, res.node.collection);
 }
 
 /* ---- MKCOL, MKCALENDAR ---- */
@@ -198,6 +204,13 @@ static int kind_wanted(enum dav_kind *out, const struct xml *root)
 	return 0;
 }
 
+/* MKCOL says 405 (RFC 4918, 9.3.1); of MKCALENDAR it is a precondition (RFC 4791, 5.3.1). */
+static void refuse_taken(struct dav_request *r)
+{
+	dav_refuse(r, str_eq(r->x->method, STR("MKCOL")) ? 405 : 403, XML_DAV,
+		"resource-must-be-null", "it is there already");
+}
+
 /* May a collection of that kind stand here? < 0: replied. */
 static int place_free(struct dav_res *up, struct dav_request *r, enum dav_kind kind)
 {
@@ -208,7 +221,7 @@ static int place_free(struct dav_res *up, struct dav_request *r, enum dav_kind k
 		return ERR_DENIED;
 	}
 	if (r->path.place != DAV_RESOURCE || dav_res_find(&res, r, &r->path) >= 0) {
-		dav_refuse(r, 405, XML_DAV, "resource-must-be-null", "it is there already");
+		refuse_taken(r);
 		return ERR_EXIST;
 	}
 	*up = (struct dav_res){ .path = r->path };
@@ -228,21 +241,24 @@ static int place_free(struct dav_res *up, struct dav_request *r, enum dav_kind k
 	return 0;
 }
 
-static void refuse_props(
-	struct dav_request *r, const struct changes *c, struct str ns, const char *element)
+/* The two have an answer each: RFC 5689, 3.5; RFC 4791, 5.3.1.1. */
+static void refuse_props(struct dav_request *r, const struct changes *c)
 {
 	struct buf b;
 
+	if (!str_eq(r->x->method, STR("MKCOL"))) {
+		outcomes(r, c, true);
+		return;
+	}
 	buf_init(&b, &r->a);
-	xml_root(&b, ns, element);
+	xml_root(&b, XML_DAV, "mkcol-response");
 	propstats(&b, r, c);
-	xml_close(&b, ns, element);
+	xml_close(&b, XML_DAV, "mkcol-response");
 	http_header(r->x, "Content-Type", STR("application/xml; charset=utf-8"));
 	http_reply(r->x, 424, buf_str(&b));
 }
 
-static void make(
-	struct dav_request *r, const struct xml *root, enum dav_kind kind, const char *answer)
+static void make(struct dav_request *r, const struct xml *root, enum dav_kind kind)
 {
 	struct dav_res up;
 	struct dav_meta meta = { .kind = kind };
@@ -259,8 +275,7 @@ static void make(
 		return;
 	}
 	if (c.failed) {
-		/* RFC 5689 and RFC 4791 have one each. */
-		refuse_props(r, &c, root->ns, answer);
+		refuse_props(r, &c);
 		return;
 	}
 	if (dav_edit_begin(&e, r) < 0)
@@ -272,7 +287,7 @@ static void make(
 	if (err < 0) {
 		store_edit_abort(e);
 		if (err == ERR_EXIST)
-			dav_refuse(r, 405, XML_DAV, "resource-must-be-null", "it is there already");
+			refuse_taken(r);
 		else
 			dav_fail_err(r, err);
 	} else if (dav_edit_commit(e, r, "make") >= 0) {
@@ -302,7 +317,7 @@ void dav_mkcol(struct dav_request *r)
 		dav_refuse(r, 403, XML_DAV, "valid-resourcetype", err_text(ERR_BAD));
 		return;
 	}
-	make(r, root, kind, "mkcol-response");
+	make(r, root, kind);
 }
 
 void dav_mkcalendar(struct dav_request *r)
@@ -315,5 +330,5 @@ void dav_mkcalendar(struct dav_request *r)
 		dav_refuse(r, 400, STR_NONE, NULL, "the body is no mkcalendar");
 		return;
 	}
-	make(r, root, DAV_CALENDAR, "mkcalendar-response");
+	make(r, root, DAV_CALENDAR);
 }

@@ -6,15 +6,19 @@
 struct listing {
 	struct dav_multi m;
 	struct dav_asked asked;
+	bool deep; /* Depth: infinity */
 };
 
+// NOLINTNEXTLINE(misc-no-recursion): at most DAV_SEGS_MAX deep
 static int one(void *ctx, struct dav_res *res)
 {
 	struct listing *l = ctx;
 
 	dav_multi_props(&l->m, res, &l->asked);
 	dav_multi_flush(&l->m);
-	return l->m.broken ? ERR_CLOSED : 0;
+	if (l->m.broken)
+		return ERR_CLOSED;
+	return l->deep && res->node.collection ? dav_res_members(l->m.r, res, one, l) : 0;
 }
 
 /* Below the places that are no collections of the store. */
@@ -66,10 +70,11 @@ void dav_propfind(struct dav_request *r)
 		dav_fail_err(r, err);
 		return;
 	}
-	if (depth == -1 && res.node.collection) {
+	if (depth == -1 && r->path.place != DAV_RESOURCE) {
 		dav_refuse(r, 403, XML_DAV, "propfind-finite-depth", "Depth has to be 0 or 1");
 		return;
 	}
+	l.deep = depth == -1;
 	dav_asked_read(&l.asked, r, root);
 	noroot = depth == 1 && dav_prefers(r, "depth-noroot");
 	if (noroot) /* RFC 8144, 3 */

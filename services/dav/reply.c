@@ -10,26 +10,53 @@ void dav_etag(struct buf *b, const struct store_oid *id)
 	buf_fmt(b, "\"%s\"", store_oid_hex(hex, id));
 }
 
-void dav_refuse(
-	struct dav_request *r, int status, struct str ns, const char *condition, const char *text)
+/*
+ * What stands in an error is a condition, to whoever reads it by RFC 3253, 1.6: so the sentence for people is in
+ * the element that the first server to send one made up, and others know to pass over.
+ */
+#define SENTENCE_NS STR("http://twistedmatrix.com/xml_namespace/dav/")
+
+static void refuse(struct dav_request *r, const struct dav_refusal *why, const char *text)
 {
+	struct str name = xml_attr(why->about, "name");
 	struct buf b;
 
-	if (!condition) {
-		http_reply_text(r->x, status, text);
+	if (!why->condition) {
+		http_reply_text(r->x, why->status, text);
 		return;
 	}
 	buf_init(&b, &r->a);
 	xml_root(&b, XML_DAV, "error");
-	xml_empty(&b, ns, condition);
-	xml_leaf(&b, XML_DAV, "responsedescription", str_of(text));
+	if (why->about) {
+		xml_open(&b, why->ns, why->condition);
+		xml_copy(&b,
+			&(struct xml){ .ns = why->about->ns,
+				.name = why->about->name,
+				.attrs = &(struct xml_attr){ .name = STR("name"), .value = name },
+				.attr_count = name.p != NULL });
+		xml_close(&b, why->ns, why->condition);
+	} else {
+		xml_empty(&b, why->ns, why->condition);
+	}
+	xml_leaf(&b, SENTENCE_NS, "error-description", str_of(text));
 	xml_close(&b, XML_DAV, "error");
 	if (b.err < 0) {
-		http_reply_text(r->x, status, text);
+		http_reply_text(r->x, why->status, text);
 		return;
 	}
 	http_header(r->x, "Content-Type", STR("application/xml; charset=utf-8"));
-	http_reply(r->x, status, buf_str(&b));
+	http_reply(r->x, why->status, buf_str(&b));
+}
+
+void dav_refuse(
+	struct dav_request *r, int status, struct str ns, const char *condition, const char *text)
+{
+	refuse(r, &(struct dav_refusal){ status, ns, condition, NULL }, text);
+}
+
+void dav_refuse_as(struct dav_request *r, const struct dav_refusal *why, int err)
+{
+	refuse(r, why, err_text(err));
 }
 
 /* ---- multistatus ---- */
@@ -82,6 +109,7 @@ void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collec
 	xml_close(b, XML_DAV, "href");
 	buf_fmt(b, "<D:status>HTTP/1.1 %d %s</D:status>", status,
 		status == 200           ? "OK"
+			: status == 403 ? "Forbidden"
 			: status == 404 ? "Not Found"
 			: status == 507 ? "Insufficient Storage"
 					: "Refused");

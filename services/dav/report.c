@@ -12,7 +12,7 @@ int dav_data_check(struct dav_request *r, const struct xml *root)
 	int err = data && s->data_check ? s->data_check(&why, data) : 0;
 
 	if (err < 0)
-		dav_refuse(r, why.status, why.ns, why.condition, err_text(err));
+		dav_refuse_as(r, &why, err);
 	return err;
 }
 
@@ -40,6 +40,7 @@ int dav_query_target(struct dav_res *res, struct dav_request *r)
 
 struct below {
 	struct dav_request *r;
+	int depth;
 	dav_res_fn *fn;
 	void *ctx;
 };
@@ -49,19 +50,19 @@ static int below(void *ctx, struct dav_res *res)
 {
 	struct below *b = ctx;
 
-	return res->node.collection ? dav_query_collections(b->r, res, true, b->fn, b->ctx) : 0;
+	return res->node.collection ? dav_query_collections(b->r, res, b->depth, b->fn, b->ctx) : 0;
 }
 
 // NOLINTNEXTLINE(misc-no-recursion)
 int dav_query_collections(
-	struct dav_request *r, struct dav_res *top, bool deep, dav_res_fn *fn, void *ctx)
+	struct dav_request *r, struct dav_res *top, int depth, dav_res_fn *fn, void *ctx)
 {
-	struct below b = { r, fn, ctx };
+	struct below b = { r, depth < 0 ? depth : depth - 1, fn, ctx };
 	enum dav_kind kind = dav_res_meta(top, r)->kind;
 
 	if (kind == r->cfg->service->kind)
 		return fn(ctx, top);
-	return kind == DAV_PLAIN && deep ? dav_res_members(r, top, below, &b) : 0;
+	return kind == DAV_PLAIN && depth != 0 ? dav_res_members(r, top, below, &b) : 0;
 }
 
 /* ---- the multigets ---- */
@@ -77,7 +78,18 @@ static bool within(const struct dav_request *r, const struct dav_path *p)
 	return true;
 }
 
-static void get_one(struct dav_multi *m, const struct dav_asked *asked, const struct xml *h)
+/* Asked of a plain collection: does it stand in a calendar or an address book? */
+static bool is_member(struct dav_request *r, const struct dav_path *p)
+{
+	struct dav_res up = { .path = *p };
+
+	up.path.n--;
+	return dav_res_find(&up, r, &up.path) >= 0 &&
+		dav_res_meta(&up, r)->kind == r->cfg->service->kind;
+}
+
+static void get_one(
+	struct dav_multi *m, const struct dav_asked *asked, const struct xml *h, bool plain)
 {
 	struct dav_request *r = m->r;
 	struct dav_path p;
@@ -91,6 +103,8 @@ static void get_one(struct dav_multi *m, const struct dav_asked *asked, const st
 		xml_close(&m->b, XML_DAV, "response");
 	} else if (dav_item_find(&res, r, &p) < 0 && dav_res_find(&res, r, &p) < 0) {
 		dav_multi_status(m, &p, false, 404);
+	} else if (plain && !res.node.collection && !is_member(r, &p)) {
+		dav_multi_status(m, &p, false, 403);
 	} else {
 		dav_multi_props(m, &res, asked);
 	}
@@ -104,6 +118,7 @@ static void multiget(struct dav_request *r, const struct xml *root)
 	struct dav_multi m;
 	struct dav_asked asked;
 	struct dav_res *res = ARENA_NEW(&r->a, struct dav_res);
+	bool plain;
 
 	if (!res) {
 		dav_fail_err(r, ERR_LIMIT);
@@ -111,12 +126,13 @@ static void multiget(struct dav_request *r, const struct xml *root)
 	}
 	if (dav_query_target(res, r) < 0 || dav_data_check(r, root) < 0)
 		return;
+	plain = res->node.collection && dav_res_meta(res, r)->kind == DAV_PLAIN;
 	dav_asked_read(&asked, r, root);
 	dav_multi_begin(&m, r);
 	if (!h) /* RFC 4791, 7.9: then it is about the resource itself */
 		dav_multi_props(&m, res, &asked);
 	for (; h && !m.broken; h = xml_again(h))
-		get_one(&m, &asked, h);
+		get_one(&m, &asked, h, plain);
 	dav_multi_end(&m);
 }
 

@@ -59,9 +59,12 @@ MUST_CHECK int dav_items(struct dav_request *r, const struct dav_res *collection
 /* ---- what reports are about ---- */
 /* The resource a query names: a collection, or an item of one of the service's kind; < 0: replied. */
 int dav_query_target(struct dav_res *res, struct dav_request *r);
-/* Itself, if it is of the service's kind; with `deep`, those below a plain one. */
+/*
+ * The collections of the service's kind that a report with that Depth is about (RFC 4791, 7.2): itself, if it
+ * is one, else those at most so far below.
+ */
 MUST_CHECK int dav_query_collections(
-	struct dav_request *r, struct dav_res *top, bool deep, dav_res_fn *fn, void *ctx);
+	struct dav_request *r, struct dav_res *top, int depth, dav_res_fn *fn, void *ctx);
 /* Is the data that the report wants of items to be had? < 0: replied. */
 int dav_data_check(struct dav_request *r, const struct xml *root);
 /* Depth: 0, 1, or -1 for infinity; `absent` when there is none. -2: something else, 400 was replied. */
@@ -71,6 +74,8 @@ int dav_depth(struct dav_request *r, int absent);
 /* An error with the precondition's element (NULL: none) and a sentence for people. */
 void dav_refuse(
 	struct dav_request *r, int status, struct str ns, const char *condition, const char *text);
+/* The same as a service's check found it; its sentence is err's. */
+void dav_refuse_as(struct dav_request *r, const struct dav_refusal *why, int err);
 void dav_fail_err(struct dav_request *r, int err);        /* for an err of the store's */
 void dav_etag(struct buf *b, const struct store_oid *id); /* with its quotes */
 

@@ -171,21 +171,24 @@ static int on_change(void *ctx, const struct store_change *c)
 	return y->m.broken ? ERR_IO : 0;
 }
 
-/* Depth is 0 (RFC 6578, 3.2); what came before it, and clients still, say 1. Below a calendar or an address
- * book there are no collections, so there "infinite" is the same as "1". */
+/* Depth is 0 (RFC 6578, 3.2), but there are clients that say 1 as well; where there is no level it is the level
+ * (appendix A). Below a calendar or an address book there are no collections, so there "infinite" is the same
+ * as "1". */
 static int level_check(struct dav_request *r, const struct xml *root, struct dav_res *here)
 {
-	struct str level = str_trim(xml_inner(&r->a, xml_child(root, XML_DAV, "sync-level")));
+	const struct xml *said = xml_child(root, XML_DAV, "sync-level");
 	int depth = dav_depth(r, 0);
+	struct str level =
+		said ? str_trim(xml_inner(&r->a, said)) : (depth < 0 ? STR("infinite") : STR("1"));
+	bool infinite = str_eq(level, STR("infinite"));
 
 	if (depth == -2)
 		return ERR_BAD;
-	if (depth == -1 ||
-		(level.n && !str_eq(level, STR("1")) && !str_eq(level, STR("infinite")))) {
+	if ((said && depth == -1) || (!infinite && !str_eq(level, STR("1")))) {
 		dav_refuse(r, 400, STR_NONE, NULL, "a sync has Depth 0, and level 1 or infinite");
 		return ERR_BAD;
 	}
-	if (str_eq(level, STR("infinite")) && dav_res_meta(here, r)->kind == DAV_PLAIN) {
+	if (infinite && dav_res_meta(here, r)->kind == DAV_PLAIN) {
 		dav_refuse(r, 403, XML_DAV, "sync-traversal-supported",
 			"collections are synced one by one");
 		return ERR_UNSUPPORTED;

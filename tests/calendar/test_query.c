@@ -354,11 +354,16 @@ static void takes(struct rig *r)
 			"<displayname>New</displayname><C:supported-calendar-component-set>"
 			"<C:comp name='VTODO'/></C:supported-calendar-component-set></prop></set>"
 			"</C:mkcalendar>"));
-	want(r, 424,
+	want(r, 207,
 		ask(r, "MKCALENDAR", "/calendars/alice/not/", NULL,
 			"<C:mkcalendar xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><set>"
 			"<prop><getetag>x</getetag></prop></set></C:mkcalendar>"));
-	cr_expect(says(r, "<C:mkcalendar-response ") && says(r, "</C:mkcalendar-response>"));
+	cr_expect(says(r, "<D:href>/calendars/alice/not/</D:href><D:propstat>"));
+	cr_expect(says(r, "<D:cannot-modify-protected-property/>"));
+	want(r, 404, ask(r, "GET", "/calendars/alice/not/", NULL, NULL));
+	/* A precondition (RFC 4791, 5.3.1), and nothing but that is in the error (RFC 3253, 1.6). */
+	want(r, 403, ask(r, "MKCALENDAR", "/calendars/alice/new/", NULL, NULL));
+	cr_expect(says(r, "<D:resource-must-be-null/><error-description xmlns="));
 	want(r, 207,
 		ask(r, "PROPFIND", "/calendars/alice/new/", "Depth: 0\r\n",
 			"<propfind "

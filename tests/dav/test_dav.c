@@ -10,7 +10,7 @@ static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a
 
 	(void)a;
 	(void)collection;
-	*why = (struct dav_refusal){ 403, XML_CARDDAV, "valid-address-data" };
+	*why = (struct dav_refusal){ 403, XML_CARDDAV, "valid-address-data", NULL };
 	if (!str_starts(bytes, STR("uid=")))
 		return err_set(ERR_BAD, "no uid");
 	str_cut(&line, &rest, bytes, '\n');
@@ -99,8 +99,11 @@ static void discovery(struct rig *r)
 			PROPFIND("<resourcetype/><displayname/><current-user-privilege-set/>")));
 	cr_expect(says(r, "<D:href>" BOOK "</D:href>") && says(r, "<CR:addressbook/>"));
 	cr_expect(says(r, "<D:read/>") && says(r, "Book"));
-	want(r, 403, ask(r, "PROPFIND", HOME, NULL, NULL));
-	cr_expect(says(r, "propfind-finite-depth"));
+	/* Without a Depth it is infinity (RFC 4918, 9.1); beyond the homes there is no end of it. */
+	want(r, 207, ask(r, "PROPFIND", HOME, NULL, NULL));
+	cr_expect(says(r, "<D:href>" HOME "</D:href>") && says(r, "<D:href>" BOOK "</D:href>"));
+	want(r, 403, ask(r, "PROPFIND", "/", NULL, NULL));
+	cr_expect(says(r, "<D:propfind-finite-depth/>"));
 	want(r, 400, ask(r, "PROPFIND", HOME, "Depth: 1\r\n", "<a"));
 	want(r, 400, ask(r, "PROPFIND", HOME, "Depth: 1\r\n", "<!DOCTYPE a><a/>"));
 	want(r, 400, ask(r, "PROPFIND", HOME, "Depth: 2\r\n", NULL));
@@ -190,10 +193,23 @@ static void uids(struct rig *r)
 	want(r, 409, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
 	want(r, 204, ask(r, "DELETE", BOOK "c", NULL, NULL));
 	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
-	/* Nor does an item become another one: uid_kept in item.c. */
+	/* Nor does an item become another one: dav_uid_kept in item.c. */
 	want(r, 409, ask(r, "PUT", BOOK "a", NULL, "uid=2"));
 	cr_expect(says(r, "no-uid-conflict") && says(r, BOOK "a"));
 	want(r, 204, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+	/* By COPY or MOVE neither, from elsewhere or from beside it; the same one may come back. */
+	want(r, 201, ask(r, "PUT", BOOK "e", NULL, "uid=5"));
+	want(r, 201, ask(r, "PUT", HOME "other/f", NULL, "uid=6"));
+	want(r, 409, ask(r, "COPY", HOME "other/f", "Destination: " BOOK "a\r\n", NULL));
+	cr_expect(says(r, "<CR:no-uid-conflict><D:href>" BOOK "a</D:href>"));
+	want(r, 409, ask(r, "MOVE", HOME "other/f", "Destination: " BOOK "a\r\n", NULL));
+	want(r, 409, ask(r, "MOVE", BOOK "e", "Destination: " BOOK "a\r\n", NULL));
+	want(r, 200, ask(r, "GET", BOOK "a", NULL, NULL));
+	cr_expect(says(r, "uid=1"));
+	want(r, 204, ask(r, "COPY", HOME "other/b", "Destination: " BOOK "a\r\n", NULL));
+	/* Books stand in no book. */
+	want(r, 403, ask(r, "COPY", HOME "other/", "Destination: " BOOK "x/\r\n", NULL));
+	cr_expect(says(r, "<CR:addressbook-collection-location-ok/>"));
 }
 Test(dav, uids)
 {
@@ -523,6 +539,10 @@ static void home_syncs(struct rig *r)
 	cr_expect_eq(times(r, "<D:response>"), 1);
 	/* RFC 6578, 3.2 and 3.3 */
 	want(r, 400, SYNC(r, BOOK, "Depth: infinity\r\n", "", "<sync-level>1</sync-level>"));
+	want(r, 207, SYNC(r, BOOK, "Depth: 1\r\n", "", "<sync-level>1</sync-level>"));
+	/* Appendix A: the Depth is the level that is not there. */
+	want(r, 207, SYNC(r, BOOK, "Depth: infinity\r\n", "", ""));
+	want(r, 403, SYNC(r, HOME, "Depth: infinity\r\n", "", ""));
 	want(r, 400, SYNC(r, BOOK, NULL, "", "<sync-level>2</sync-level>"));
 	want(r, 207, SYNC(r, BOOK, NULL, "", "<sync-level>infinite</sync-level>"));
 	want(r, 403, SYNC(r, HOME, NULL, "", "<sync-level>infinite</sync-level>"));

@@ -372,8 +372,9 @@ FIBER_TEST(a_stop_request_ends_accepting)
 	raise(SIGTERM);
 	os_stop_wait();
 	cr_expect(os_stopping());
-	while (os_fiber_count() > 1)
+	for (os_time end = os_after(5 * OS_SEC); os_fiber_count() > 1 && os_now() < end;)
 		os_yield();
+	cr_expect_eq(os_fiber_count(), 1, "the acceptor waits on");
 	os_listener_close(l);
 	return 7;
 }

@@ -254,39 +254,16 @@ const char *prov_history_when(const struct prov_history *h, const json_t *moment
 	return s.p ? s.p : "";
 }
 
-const char *prov_history_quoted(const struct prov_history *h, struct str word)
-{
-	static const char plain[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/@:+=%";
-	bool quote = word.n == 0 || word.p[0] == '~';
-	struct buf b;
-
-	for (size_t i = 0; i < word.n; i++)
-		quote |= (unsigned char)word.p[i] < 0x80 && !strchr(plain, word.p[i]);
-	buf_init(&b, &h->x->p->arena);
-	if (quote)
-		buf_addc(&b, '\'');
-	for (size_t i = 0; i < word.n; i++) {
-		if (word.p[i] == '\'')
-			buf_addz(&b, "'\\''");
-		else
-			buf_addc(&b, word.p[i]);
-	}
-	if (quote)
-		buf_addc(&b, '\'');
-	return b.err < 0 ? "" : b.p;
-}
-
 void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last)
 {
-	const char *service = prov_history_quoted(h, h->x->c->s->name), *usual;
+	const char *service = prov_quoted(h->x->p, h->x->c->s->name), *usual;
 
 	printf("to undo: `allod");
 	if (prov_home(&usual, &h->x->p->arena, NULL) < 0 || strcmp(usual, h->x->p->home) != 0)
-		printf(" --home %s", prov_history_quoted(h, str_of(h->x->p->home)));
+		printf(" --home %s", prov_quoted(h->x->p, str_of(h->x->p->home)));
 	printf(" restore %s", service);
 	if (h->named)
-		printf(" --user %s", prov_history_quoted(h, h->user));
+		printf(" --user %s", prov_quoted(h->x->p, h->user));
 	if (last)
 		printf(" --undo %.12s~1..%.12s`\n", first, last);
 	else

@@ -56,7 +56,5 @@ const char *prov_history_when(const struct prov_history *h, const json_t *moment
 /* The command that takes back a commit, or all from `first` to `last` (NULL: only the first), as it can be
  * typed. */
 void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last);
-/* A word as the shell reads it back, quoted where needed; in the arena. */
-const char *prov_history_quoted(const struct prov_history *h, struct str word);
 
 #endif

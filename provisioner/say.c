@@ -139,3 +139,26 @@ const char *prov_size(char out[static 16], uint64_t bytes)
 	snprintf(out, 16, i == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, unit[i]);
 	return out;
 }
+
+const char *prov_quoted(struct prov *p, struct str word)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/@:+=%";
+	bool quote = word.n == 0 || word.p[0] == '~';
+	struct buf b;
+
+	for (size_t i = 0; i < word.n; i++)
+		quote |= (unsigned char)word.p[i] < 0x80 && !strchr(plain, word.p[i]);
+	buf_init(&b, &p->arena);
+	if (quote)
+		buf_addc(&b, '\'');
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] == '\'')
+			buf_addz(&b, "'\\''");
+		else
+			buf_addc(&b, word.p[i]);
+	}
+	if (quote)
+		buf_addc(&b, '\'');
+	return b.err < 0 ? "" : b.p;
+}

@@ -37,6 +37,8 @@ struct json_t;
 int prov_print_json_line(const struct json_t *j);
 /* Write to stdout; a closed pipe is an error said once: PROV_OK or PROV_FAILED. */
 int prov_print(struct str s);
+/* A word as the shell reads it back, quoted where needed; in the arena. */
+const char *prov_quoted(struct prov *p, struct str word);
 /* "12.3 MB" in the arena-free way: `out` holds 16 bytes. */
 const char *prov_size(char out[static 16], uint64_t bytes);
 

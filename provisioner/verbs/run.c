@@ -56,7 +56,7 @@ static void print_access(const struct job *j, const struct prov_service *s)
 			STR_ARG(j->secrets.password));
 	else
 		printf("  password  a new one: %s user app-password %.*s --client NAME\n",
-			j->p->self, STR_ARG(e->owner));
+			prov_quoted(j->p, str_of(j->p->self)), STR_ARG(e->owner));
 	printf("  CA file   %s\n  estate    %s\n", prov_path(j->p, "ca.pem"), j->p->home);
 }
 
@@ -91,13 +91,14 @@ static void print_accounts(const struct job *j)
 	       "  Evolution    New, Collection Account: user, and the URL as server\n"
 	       "  vdirsyncer   storages caldav and carddav: url, username, password, "
 	       "verify = CA file\n",
-		j->p->self, j->p->home, STR_ARG(e->owner));
+		prov_quoted(j->p, str_of(j->p->self)), prov_quoted(j->p, str_of(j->p->home)),
+		STR_ARG(e->owner));
 }
 
 static void print_commands(const struct job *j, const struct prov_service *s)
 {
 	const struct prov_estate *e = j->start.e;
-	const char *ca = prov_path(j->p, "ca.pem");
+	const char *ca = prov_quoted(j->p, str_of(prov_path(j->p, "ca.pem")));
 	struct str password = j->first ? j->secrets.password : STR("PASSWORD");
 
 	printf("\nTry, in another terminal:\n");
@@ -109,7 +110,8 @@ static void print_commands(const struct job *j, const struct prov_service *s)
 		STR_ARG(e->owner), STR_ARG(e->domain), STR_ARG(e->owner), STR_ARG(e->domain));
 	printf("  curl --cacert %s --user %.*s:%.*s 'imaps://localhost:%d/INBOX?ALL'\n", ca,
 		STR_ARG(e->owner), STR_ARG(password), port_of(s, "imaps"));
-	printf("  %s --home %s logs -f\n\n", j->p->self, j->p->home);
+	printf("  %s --home %s logs -f\n\n", prov_quoted(j->p, str_of(j->p->self)),
+		prov_quoted(j->p, str_of(j->p->home)));
 	printf("Ctrl-C stops it in order.\n");
 	fflush(stdout);
 }

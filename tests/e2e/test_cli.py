@@ -374,7 +374,7 @@ def make_run_ends_as_what_it_runs(e):
         equal(e.service()["state"], "stopped", "state")
 
 
-# Breakage: settings that do not work when pasted, a password printed again, a slow second start.
+# Breakage: settings that do not work when pasted (not quoted), a password printed again, a slow second start.
 @stopped
 def first_run_says_how_to_connect(e):
     def run():
@@ -394,6 +394,7 @@ def first_run_says_how_to_connect(e):
             p.wait()
 
     subprocess.run(["rm", "-rf", e.home], check=True)
+    e.home = os.path.join(e.folder, "Alice's home")
     for text in run():
         password = re.search(r"^  password  (\S+)", text, re.M).group(1)
         send, fetch = re.findall(r"^  ((?:printf|curl).*?(?:-T -|\?ALL'))$", text, re.M | re.S)
@@ -403,6 +404,9 @@ def first_run_says_how_to_connect(e):
             done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
             equal(done.returncode, 0, command + done.stderr)
         check("SEARCH 1" in done.stdout, done.stdout)
+        profile = re.search(r"^  Apple +(.* -o allod.mobileconfig), and", text, re.M).group(1)
+        subprocess.run(["sh", "-c", profile], cwd=e.folder, timeout=60, check=True)
+        check(os.path.getsize(os.path.join(e.folder, "allod.mobileconfig")) > 1000, "no profile")
     began = time.monotonic()
     for text in run():
         check(time.monotonic() - began < 20, "the second start took 20 s")

@@ -5,7 +5,7 @@
 
 #define MEANING_MAX 128 /* a longer one is its hash */
 
-enum { CAL = 1, TODO = 2, CARD = 4 };
+enum { CAL = 1, TASK = 2, CARD = 4 };
 static const struct {
 	const char *name;
 	unsigned in;
@@ -18,9 +18,9 @@ static const struct {
 	{ "RRULE", CAL, HOW_TIME },
 	{ "EXRULE", CAL, HOW_TIME },
 	{ "X-MICROSOFT-CDO-ALLDAYEVENT", CAL, HOW_TIME },
-	{ "STATUS", TODO, HOW_STATUS },
-	{ "COMPLETED", TODO, HOW_STATUS },
-	{ "PERCENT-COMPLETE", TODO, HOW_STATUS },
+	{ "STATUS", TASK, HOW_STATUS },
+	{ "COMPLETED", TASK, HOW_STATUS },
+	{ "PERCENT-COMPLETE", TASK, HOW_STATUS },
 	{ "EXDATE", CAL, HOW_ELEMENT },
 	{ "RDATE", CAL, HOW_ELEMENT },
 	{ "CATEGORIES", CAL | CARD, HOW_ELEMENT },
@@ -206,7 +206,7 @@ static bool is_stamp(struct str name)
 
 enum merge_how merge_rule(enum merge_kind kind, const struct content_line *l)
 {
-	unsigned in = kind == KIND_CARD ? CARD : kind == KIND_TODO ? CAL | TODO : CAL;
+	unsigned in = kind == KIND_CARD ? CARD : kind == KIND_TODO ? CAL | TASK : CAL;
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if ((rules[i].in & in) && str_ieq(l->name, str_of(rules[i].name))) {

@@ -116,7 +116,7 @@ static const struct {
 #define COMP(name, inner) "<C:comp-filter name='" name "'>" inner "</C:comp-filter>"
 #define PROP(name, inner) "<C:prop-filter name='" name "'>" inner "</C:prop-filter>"
 #define RANGE(a, b)       "<C:time-range start='" a "' end='" b "'/>"
-#define TODO(a, b)        COMP("VTODO", RANGE(a, b))
+#define TASK(a, b)        COMP("VTODO", RANGE(a, b))
 #define ALARM(comp, a, b) COMP(comp, COMP("VALARM", RANGE(a, b)))
 static const struct {
 	const char *filter, *found;
@@ -169,22 +169,22 @@ static const struct {
 	{ COMP("VFREEBUSY", RANGE("20070901T110000Z", "20070902T100000Z")), "" },
 	{ COMP("VFREEBUSY", RANGE("20070902T100000Z", "20070902T100001Z")), "busy-lines" },
 	/* 9.9, VTODO, in the order of the rows */
-	{ TODO("20070101T110000Z", "20070101T120000Z"), "todo-duration todo-ever" },
-	{ TODO("20070101T110001Z", "20070101T120000Z"), "todo-ever" },
-	{ TODO("20070101T090000Z", "20070101T100000Z"), "todo-ever" },
-	{ TODO("20070201T110000Z", "20070201T120000Z"), "todo-ever" },
-	{ TODO("20070201T105959Z", "20070201T120000Z"), "todo-due todo-ever" },
-	{ TODO("20070301T000000Z", "20070301T000001Z"), "todo-short todo-ever" },
-	{ TODO("20070228T000000Z", "20070301T000000Z"), "todo-short todo-ever" },
-	{ TODO("20060106T165959Z", "20060106T170000Z"), "abcd5 todo-ever" },
-	{ TODO("20060106T170000Z", "20060106T180000Z"), "todo-ever" },
-	{ TODO("20070301T100000Z", "20070301T100001Z"), "todo-start todo-ever" },
-	{ TODO("20070301T100001Z", "20070301T120000Z"), "todo-ever" },
-	{ TODO("20070405T000000Z", "20070406T000000Z"), "todo-done-made todo-ever" },
-	{ TODO("20070410T100001Z", "20070411T000000Z"), "todo-ever" },
-	{ TODO("20070501T100000Z", "20070501T110000Z"), "todo-done todo-ever" },
-	{ TODO("20070501T100001Z", "20070501T110000Z"), "todo-ever" },
-	{ TODO("20080101T100000Z", "20080101T100001Z"), "todo-made todo-ever" },
+	{ TASK("20070101T110000Z", "20070101T120000Z"), "todo-duration todo-ever" },
+	{ TASK("20070101T110001Z", "20070101T120000Z"), "todo-ever" },
+	{ TASK("20070101T090000Z", "20070101T100000Z"), "todo-ever" },
+	{ TASK("20070201T110000Z", "20070201T120000Z"), "todo-ever" },
+	{ TASK("20070201T105959Z", "20070201T120000Z"), "todo-due todo-ever" },
+	{ TASK("20070301T000000Z", "20070301T000001Z"), "todo-short todo-ever" },
+	{ TASK("20070228T000000Z", "20070301T000000Z"), "todo-short todo-ever" },
+	{ TASK("20060106T165959Z", "20060106T170000Z"), "abcd5 todo-ever" },
+	{ TASK("20060106T170000Z", "20060106T180000Z"), "todo-ever" },
+	{ TASK("20070301T100000Z", "20070301T100001Z"), "todo-start todo-ever" },
+	{ TASK("20070301T100001Z", "20070301T120000Z"), "todo-ever" },
+	{ TASK("20070405T000000Z", "20070406T000000Z"), "todo-done-made todo-ever" },
+	{ TASK("20070410T100001Z", "20070411T000000Z"), "todo-ever" },
+	{ TASK("20070501T100000Z", "20070501T110000Z"), "todo-done todo-ever" },
+	{ TASK("20070501T100001Z", "20070501T110000Z"), "todo-ever" },
+	{ TASK("20080101T100000Z", "20080101T100001Z"), "todo-made todo-ever" },
 	/* VJOURNAL */
 	{ COMP("VJOURNAL", RANGE("20070601T100000Z", "20070601T100001Z")), "note" },
 	{ COMP("VJOURNAL", RANGE("20070601T100001Z", "20070602T000000Z")), "" },
@@ -383,7 +383,7 @@ static void data(struct rig *r)
 	cr_expect(says(r, "FREEBUSY:20070902T100000Z/PT1H&#13;") && !says(r, "20070901T10"));
 	/* A task's DUE in a zone is told in UTC, though nothing recurs. */
 	want(r, 207,
-		query(r, CAL, "Depth: 1\r\n", TODO("20060106T160000Z", "20060106T170000Z"),
+		query(r, CAL, "Depth: 1\r\n", TASK("20060106T160000Z", "20060106T170000Z"),
 			DATA(SET("expand", "20060106T160000Z", "20060106T170000Z"))));
 	cr_expect(says(r, "DUE:20060106T170000Z"));
 }

@@ -74,15 +74,30 @@ static bool is_done(const struct content *c)
 		(percent && str_eq(str_trim(percent->value), STR("100")));
 }
 
+static bool starts_apart(const struct merge_level *l)
+{
+	struct content_line *x = content_get(l->c[X], STR("DTSTART"), NULL);
+	struct content_line *y = content_get(l->c[Y], STR("DTSTART"), NULL);
+
+	return !x || !y || !str_eq(str_trim(x->value), str_trim(y->value)) ||
+		!str_eq(content_param(x, STR("TZID")), content_param(y, STR("TZID")));
+}
+
 int merge_bundles(struct merge *m, struct merge_level *l)
 {
 	struct str v[SIDES];
 	int err = bundle(&l->time, v, m, l, HOW_TIME);
 
+	bool series = m->depth == 2 && !merge_is_override(m->part_key);
+
+	if (err >= 0 && series && m->stuck && l->time != BASE)
+		l->time = SIDES;
 	if (err >= 0 && l->time == SIDES && l->kind == KIND_ALARM)
 		l->time = str_cmp(v[X], v[Y]) > 0 ? X : Y;
 	if (err >= 0 && l->time == SIDES)
 		err = merge_clash(m, l, STR("DTSTART"), "DTSTART", str_cmp(v[X], v[Y]));
+	if (err >= 0 && l->time == SIDES && series && starts_apart(l))
+		m->out_of = m->winner == X ? Y : X;
 	if (err >= 0)
 		err = bundle(&l->status, v, m, l, HOW_STATUS);
 	if (err < 0 || l->status != SIDES)

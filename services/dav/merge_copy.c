@@ -218,8 +218,7 @@ static int add_calendar(struct copy *k, const struct content *cal, struct str pa
 	return err;
 }
 
-/* The key of a component that overrides an occurrence, and no other? */
-static bool is_override(struct str part)
+bool merge_is_override(struct str part)
 {
 	struct str name, rest;
 
@@ -237,7 +236,7 @@ static int make_copy(struct copy *k, struct str *out, const struct content *lose
 	int err = 0;
 
 	*out = bytes;
-	k->alone = loser && !card && is_override(part);
+	k->alone = loser && !card && merge_is_override(part);
 	k->like = loser ? loser->begin : NULL;
 	k->uid = make_uid(k->a, bytes, !loser ? STR("as it came") : k->alone ? part : STR(""));
 	if (!loser)

@@ -2,6 +2,8 @@
 /*
  * Inside the merge of one item:
  *	merge_item.c    the whole of it; who wins; what is chosen as a whole
+ *	merge_series.c  occurrences that one side names otherwise than the other
+ *	merge_move.c    series that a side moved
  *	merge_part.c    components, and the order of what comes out
  *	merge_rule.c    which rule is whose; what lines and components mean
  *	merge_unit.c    a component's lines as properties with keys
@@ -65,6 +67,10 @@ struct merge { /* of one item */
 	struct str clash_part; /* of the one component with clashes, when there is one alone */
 	bool clash_parts;      /* there are several */
 	unsigned depth;
+	bool stuck; /* the series was moved, and nobody can say where to: a clash of times */
+	/* This side's occurrences that the other one lacks stand in the copy; BASE: nobody's are left out. */
+	int out_of;
+	struct str out_key; /* that one alone; .p NULL: all */
 };
 
 struct merge_level {                    /* one component of the three sides */
@@ -136,6 +142,20 @@ bool merge_by_lines(struct str *out, struct arena *a, struct str base, struct st
 MUST_CHECK int merge_params(struct str *out, int *same, struct arena *a,
 	const struct content_line *const l[SIDES], int partstat, int stamps);
 
+/* ---- merge_series.c ---- */
+struct merge_strays { /* changed occurrences of a series the other side moved, without a place in it */
+	size_t n;
+	int side;       /* X, Y */
+	struct str key; /* of the first one */
+};
+/*
+ * Makes the three speak of the same occurrences, in place. `moves`: RECURRENCE-IDs and EXDATEs of what was not
+ * moved follow the move of the other side, where each occurrence has one that it became; else they stay,
+ * and those that count are told. An EXDATE for what the other side changed goes.
+ */
+MUST_CHECK int merge_align(
+	struct merge_strays *out, struct arena *a, struct content *const cal[SIDES], bool moves);
+
 /* ---- merge_part.c ---- */
 /* Appends what the three come to; base may be NULL. */
 MUST_CHECK int merge_part(struct buf *out, struct merge *m, const struct content *const c[SIDES]);
@@ -146,5 +166,6 @@ MUST_CHECK int merge_copy(struct dav_merged *out, struct arena *a, const struct 
 	struct str bytes, struct str part, struct str who);
 /* VEVENT and its RECURRENCE-ID; VTIMEZONE and TZID; VALARM and UID or action and trigger. */
 MUST_CHECK int merge_part_key(struct str *out, struct arena *a, const struct content *c);
+bool merge_is_override(struct str key); /* of one occurrence */
 
 #endif

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/dav/merge_impl.h"
 
-#define MERGE_BYTES \
-	(16u << 20) /* of memory; the same everywhere, so that all come to the same end */
-#define MERGE_LIMITS \
-	((struct content_limits){ \
-		.bytes_max = DAV_ITEM_MAX, .lines_max = 5000, .params_max = 200, .depth_max = 4 })
+#define LINES_MERGED 5000  /* of what is merged by property */
+#define LINES_ANY    40000 /* CONTENT_LIMITS */
 
 struct item { /* one side */
 	struct str bytes, uid;
-	const struct content *root, *main;
+	struct content *root, *main;
 	uint64_t sequence; /* the highest, the latest of all components */
 	struct str stamp;
 };
@@ -34,11 +31,14 @@ static void read_part(struct item *it, const struct content *c)
 }
 
 /* ERR_BAD: not one VCALENDAR or vCard. */
-static int item_read(struct item *it, struct arena *a, struct str bytes)
+static int item_read(struct item *it, struct arena *a, struct str bytes, uint32_t lines_max)
 {
-	struct content_limits limits = MERGE_LIMITS;
+	struct content_limits limits = CONTENT_LIMITS;
 	struct content *root;
-	int err = content_parse(&root, a, bytes, &limits);
+	int err;
+
+	limits.lines_max = lines_max;
+	err = content_parse(&root, a, bytes, &limits);
 
 	*it = (struct item){ .bytes = bytes, .uid = STR(""), .stamp = STR("") };
 	if (err < 0)
@@ -80,15 +80,58 @@ static bool of_one_kind(const struct item *x, const struct item *y)
 }
 
 /* ---- by property ---- */
-static int run(struct buf *text, struct merge *m, const struct item it[SIDES], int winner)
-{
-	const struct content *c[SIDES] = { it[BASE].main, it[X].main, it[Y].main };
-	struct arena *a = m->a;
+struct sides {
+	struct item it[SIDES];
+	struct str meaning[SIDES];
+	struct item aligned[SIDES]; /* of one mind about which occurrence is which */
+	struct merge_strays strays;
+	int stands; /* X, Y: where they clash, its values stay; BASE: the later ones */
+};
 
-	*m = (struct merge){ .a = a, .winner = winner, .part_key = STR("") };
+/* Reads them once more: what follows edits in place. */
+static int align(struct sides *s, struct arena *a, bool moves)
+{
+	struct content *main[SIDES] = { 0 };
+	int err = 0;
+
+	for (int i = BASE; i < SIDES && err >= 0; i++) {
+		s->aligned[i] = s->it[i];
+		if (s->it[i].main && merge_kind_of(s->it[i].main) != KIND_CARD)
+			err = item_read(&s->aligned[i], a, s->it[i].bytes, LINES_MERGED);
+		main[i] = s->aligned[i].main;
+	}
+	s->strays = (struct merge_strays){ 0 };
+	if (err < 0 || merge_kind_of(main[X]) == KIND_CARD)
+		return err;
+	return merge_align(&s->strays, a, main, moves);
+}
+
+static int run_once(struct buf *text, struct merge *m, const struct sides *s, int winner)
+{
+	const struct content *c[SIDES] = { s->aligned[BASE].main, s->aligned[X].main,
+		s->aligned[Y].main };
+	struct arena *a = m->a;
+	bool stuck = m->stuck;
+
+	*m = (struct merge){ .a = a, .winner = winner, .part_key = STR(""), .stuck = stuck };
+	if (!stuck && s->strays.n) {
+		m->out_of = s->strays.side;
+		m->out_key = s->strays.key;
+	}
 	buf_init(&m->clashes, a);
 	buf_init(text, a);
 	return merge_part(text, m, c);
+}
+
+static int run(struct buf *text, struct merge *m, int *loser, const struct sides *s)
+{
+	int err = run_once(text, m, s, X);
+
+	*loser = Y;
+	if (err < 0 || m->clash_count == 0 || (s->stands ? s->stands == X : m->clash_cmp >= 0))
+		return err;
+	*loser = X;
+	return run_once(text, m, s, Y);
 }
 
 /* What came out parses and is whole; when a side says just this, then in that side's bytes. */
@@ -97,7 +140,7 @@ static int check_result(struct str *text, struct arena *a, const struct item it[
 {
 	struct str got;
 	struct item r;
-	int err = item_read(&r, a, *text);
+	int err = item_read(&r, a, *text, LINES_MERGED);
 
 	if (err >= 0 && !of_one_kind(&it[X], &r))
 		err = err_set(ERR_BAD, "nothing whole comes of the two");
@@ -115,49 +158,72 @@ static int keep(struct dav_merged *out, struct arena *a, struct str bytes)
 	return out->bytes.p ? 0 : err_set(ERR_LIMIT, "over the memory for one merge");
 }
 
-static int join(struct dav_merged *out, struct arena *a, struct arena *inner,
-	const struct item it[SIDES], const struct str meaning[SIDES], int stands, struct str who)
+/* Both, and what is left over of the loser. */
+static int conclude(struct dav_merged *out, struct arena *a, const struct sides *s,
+	const struct merge *m, int loser, struct str who)
+{
+	struct str part = m->clash_parts ? STR_NONE : m->clash_part;
+	const struct item *from = &s->it[loser];
+
+	if (m->clash_count == 0 && !m->out_key.p)
+		return 0;
+	if (m->clash_count == 0) { /* an occurrence that has no place any more */
+		out->clashes = STR("RECURRENCE-ID");
+		return merge_copy(
+			out, a, s->it[m->out_of].main, s->it[m->out_of].bytes, m->out_key, who);
+	}
+	out->clashes = arena_dup(a, buf_str(&m->clashes));
+	if (part.p && merge_is_override(part))
+		from = &s->aligned[loser];
+	return merge_copy(out, a, from->main, s->it[loser].bytes, part, who);
+}
+
+static int join(struct dav_merged *out, struct arena *a, struct arena *inner, struct sides *s,
+	struct str who)
 {
 	struct merge m = { .a = inner };
 	struct str result;
 	struct buf text;
-	int loser = Y, err = run(&text, &m, it, X);
+	int loser = Y, err = align(s, inner, true);
 
-	if (err >= 0 && m.clash_count > 0 && (stands ? stands == Y : m.clash_cmp < 0)) {
-		loser = X;
-		err = run(&text, &m, it, Y);
+	if (err >= 0 && s->strays.n <= 1)
+		err = run(&text, &m, &loser, s);
+	if (err >= 0 && s->strays.n && (s->strays.n > 1 || m.clash_count)) {
+		m.stuck = true;
+		err = align(s, inner, false);
+		if (err >= 0)
+			err = run(&text, &m, &loser, s);
 	}
+	if (err < 0)
+		return err;
 	result = buf_str(&text);
-	if (err >= 0)
-		err = check_result(&result, inner, it, meaning);
+	err = check_result(&result, inner, s->it, s->meaning);
 	if (err >= 0)
 		err = keep(out, a, result);
-	if (err < 0 || m.clash_count == 0)
-		return err;
-	out->clashes = arena_dup(a, buf_str(&m.clashes));
-	return merge_copy(out, a, it[loser].main, it[loser].bytes,
-		m.clash_parts ? STR_NONE : m.clash_part, who);
+	return err < 0 ? err : conclude(out, a, s, &m, loser, who);
 }
 
 static int by_property(struct dav_merged *out, struct arena *a, struct arena *inner,
 	const struct str *base, const struct str side[SIDES], int stands, struct str who)
 {
-	struct item it[SIDES] = { 0 };
-	struct str meaning[SIDES] = { 0 };
+	struct sides s = { .stands = stands };
+	struct item *it = s.it;
+	struct str *meaning = s.meaning;
 	bool based;
-	int err = item_read(&it[X], inner, side[X]);
+	int err = item_read(&it[X], inner, side[X], LINES_MERGED);
 
 	if (err >= 0)
-		err = item_read(&it[Y], inner, side[Y]);
+		err = item_read(&it[Y], inner, side[Y], LINES_MERGED);
 	if (err >= 0 && !of_one_kind(&it[X], &it[Y]))
 		err = err_set(ERR_BAD, "they are different things");
 	if (err < 0)
 		return err;
-	based = base && item_read(&it[BASE], inner, *base) >= 0 && of_one_kind(&it[BASE], &it[X]);
+	based = base && item_read(&it[BASE], inner, *base, LINES_MERGED) >= 0 &&
+		of_one_kind(&it[BASE], &it[X]);
 	if (!based)
 		it[BASE] = (struct item){ 0 };
-	for (int s = based ? BASE : X; s < SIDES && err >= 0; s++)
-		err = merge_meaning(&meaning[s], inner, it[s].root, false);
+	for (int i = based ? BASE : X; i < SIDES && err >= 0; i++)
+		err = merge_meaning(&meaning[i], inner, it[i].root, false);
 	if (err < 0)
 		return err;
 	/* Written anew on one side, with nothing changed by it. */
@@ -165,33 +231,64 @@ static int by_property(struct dav_merged *out, struct arena *a, struct arena *in
 		return keep(out, a, str_eq(meaning[BASE], meaning[X]) ? side[Y] : side[X]);
 	if (str_eq(meaning[X], meaning[Y]))
 		return keep(out, a, side[X]);
-	return join(out, a, inner, it, meaning, stands, who);
+	return join(out, a, inner, &s, who);
 }
 
 /* ---- as a whole ---- */
-static int rank_cmp(const struct item *x, const struct item *y)
+struct whole { /* what is known of one, of whatever size */
+	bool known;
+	uint64_t sequence;
+	char stamp[32];
+	size_t stamp_n;
+	uint8_t uid[OS_SHA256_BYTES];
+};
+
+static void read_whole(struct whole *w, struct arena *inner, struct str bytes)
 {
-	if (x->sequence != y->sequence)
-		return x->sequence > y->sequence ? 1 : -1;
-	return str_cmp(x->stamp, y->stamp);
+	struct item it;
+
+	arena_reset(inner);
+	*w = (struct whole){ .known = item_read(&it, inner, bytes, LINES_ANY) >= 0 };
+	if (!w->known)
+		return;
+	w->sequence = it.sequence;
+	w->stamp_n = it.stamp.n < sizeof(w->stamp) ? it.stamp.n : sizeof(w->stamp);
+	memcpy(w->stamp, it.stamp.p, w->stamp_n);
+	os_sha256(w->uid, it.uid);
 }
 
+/* > 0: x is the later one, or the only one that can be read. */
+static int whole_cmp(const struct whole *x, const struct whole *y)
+{
+	if (x->known != y->known)
+		return x->known - y->known;
+	if (x->sequence != y->sequence)
+		return x->sequence > y->sequence ? 1 : -1;
+	return str_cmp(str_n(x->stamp, x->stamp_n), str_n(y->stamp, y->stamp_n));
+}
+
+/* One at a time is in memory. */
 static int as_wholes(struct dav_merged *out, struct arena *a, struct arena *inner,
 	const struct str side[SIDES], int stands, struct str who)
 {
-	struct item it[SIDES];
-	bool x = item_read(&it[X], inner, side[X]) >= 0, y = item_read(&it[Y], inner, side[Y]) >= 0;
-	int cmp = x != y ? x - y : x ? rank_cmp(&it[X], &it[Y]) : 0;
-	int loser = stands ? (stands == X ? Y : X)
-		: cmp > 0  ? Y
-			   : X; /* of equals the one with the greater bytes stands */
-	bool one = x && y && str_eq(it[X].uid, it[Y].uid);
-	int err = keep(out, a, side[loser == X ? Y : X]);
+	struct whole w[SIDES];
+	struct item it = { 0 };
+	int loser, err;
 
+	read_whole(&w[X], inner, side[X]);
+	read_whole(&w[Y], inner, side[Y]);
+	loser = stands ? X + Y - stands
+		: whole_cmp(&w[X], &w[Y]) > 0
+		? Y
+		: X; /* of equals the one with the greater bytes stands */
+	err = keep(out, a, side[X + Y - loser]);
 	out->clashes = STR("everything");
-	if (err >= 0)
-		err = merge_copy(out, a, one ? it[loser].main : NULL, side[loser], STR_NONE, who);
-	return err;
+	if (err < 0)
+		return err;
+	arena_reset(inner);
+	if (w[X].known && w[Y].known && memcmp(w[X].uid, w[Y].uid, sizeof(w[X].uid)) == 0)
+		err = item_read(&it, inner, side[loser], LINES_ANY);
+	return err < 0 ? err : merge_copy(out, a, it.main, side[loser], STR_NONE, who);
 }
 
 /* `first`: where they clash, x stays. */
@@ -240,7 +337,7 @@ int dav_item_copy(struct dav_merged *out, struct arena *a, struct str bytes, str
 	int err;
 
 	arena_init(&inner, MERGE_BYTES);
-	known = item_read(&it, &inner, bytes) >= 0;
+	known = item_read(&it, &inner, bytes, LINES_ANY) >= 0;
 	err = merge_copy(out, a, known ? it.main : NULL, bytes, STR_NONE, who);
 	arena_free(&inner);
 	return err;
@@ -253,7 +350,7 @@ void dav_item_digest(uint8_t out[static OS_SHA256_BYTES], struct str bytes)
 	struct item it;
 
 	arena_init(&inner, MERGE_BYTES);
-	if (item_read(&it, &inner, bytes) >= 0 &&
+	if (item_read(&it, &inner, bytes, LINES_MERGED) >= 0 &&
 		merge_meaning(&meaning, &inner, it.root, true) >= 0)
 		os_sha256(out, meaning);
 	else

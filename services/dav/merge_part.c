@@ -318,6 +318,13 @@ static struct str lower_raw(const struct part *x, const struct part *y)
 	return str_cmp(x->c->raw, y->c->raw) <= 0 ? x->c->raw : y->c->raw;
 }
 
+/* Does it stand in the copy? */
+static bool is_out(const struct merge *m, const struct part *p, int side)
+{
+	return m->depth == 1 && m->out_of == side && merge_is_override(p->key) &&
+		(!m->out_key.p || str_eq(m->out_key, p->key));
+}
+
 /* .p NULL: it is gone. */
 static int choose_part(struct str *out, struct merge *m, const struct part *const p[SIDES])
 {
@@ -331,6 +338,8 @@ static int choose_part(struct str *out, struct merge *m, const struct part *cons
 	if (!one)
 		return 0;
 	if (!x || !y) {
+		if (is_out(m, one, x ? X : Y))
+			return 0;
 		if (is_zone(one) || !b || !str_eq(b->meaning, one->meaning))
 			*out = one->c->raw;
 		return 0;
@@ -339,7 +348,8 @@ static int choose_part(struct str *out, struct merge *m, const struct part *cons
 		*out = lower_raw(x, y);
 		return 0;
 	}
-	if (b && (str_eq(b->meaning, x->meaning) || str_eq(b->meaning, y->meaning))) {
+	if (b && !(m->stuck && m->depth == 1) &&
+		(str_eq(b->meaning, x->meaning) || str_eq(b->meaning, y->meaning))) {
 		*out = str_eq(b->meaning, x->meaning) ? y->c->raw : x->c->raw;
 		return 0;
 	}

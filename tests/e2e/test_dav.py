@@ -404,7 +404,7 @@ def tokens(e):
                         "</sync-token><sync-level>1</sync-level><prop><getetag/></prop></sync-collection>")
             if said.rsplit("\n", 1)[1] not in ("403", "409") or "valid-sync-token" not in said:
                 raise Failed(said)
-        kind, text = (("calendar-multiget", EVENT.format(uid="must", title="\u00fc", hour=7).replace("EVENT", "TODO").replace(
+        kind, text = (("calendar-multiget", EVENT.format(uid="must", title="\u00fc", hour=7).replace("VEVENT", "VTODO").replace(
             "DTEND", "DUE")) if service == "CAL" else ("addressbook-multiget", CARD.format(uid="must", name="M\u00fc")))
         odd = text.replace("\r\n", "\n").encode()  # quirky, and kept so
         said = curl(e, "calendar", "PUT", home + "must", "-i", "--data-binary", odd)

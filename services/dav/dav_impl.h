@@ -50,7 +50,7 @@ struct str dav_mail_address(struct dav_request *r); /* in the request's arena */
 /* ---- if.c ---- */
 /* The If header (RFC 4918, 10.4): entity tags, and sync tokens as state tokens (RFC 6578, 5). */
 bool dav_if_holds(struct dav_request *r);
-/* 0, or < 0: malformed or it does not hold, and that was replied. */
+/* 0, or < 0: malformed or, but for a PUT, it does not hold, and that was replied. */
 int dav_if(struct dav_request *r);
 
 /* ---- item.c ---- */

@@ -104,6 +104,29 @@ int dav_if_eval(bool *out, struct str in, dav_if_fn *fn, void *ctx)
 	return err;
 }
 
+bool dav_if_etag(struct str *etag, struct str *in)
+{
+	bool negated = false;
+	struct str what;
+
+	while (in->n) {
+		char c = in->p[0];
+		if (c == '<' || c == '[') {
+			if (!bracketed(&what, in, c, c == '<' ? '>' : ']'))
+				return false;
+			*etag = str_trim(what);
+			if (c == '[' && !negated)
+				return true;
+			negated = false;
+		} else {
+			bool is = str_istarts(*in, STR("Not"));
+			negated |= is;
+			*in = str_sub(*in, is ? 3 : 1, in->n);
+		}
+	}
+	return false;
+}
+
 bool dav_if_holds(struct dav_request *r)
 {
 	struct str in = http_get(r->x, "If");
@@ -118,6 +141,7 @@ int dav_if(struct dav_request *r)
 	bool yes = true;
 	int err = in.p ? dav_if_eval(&yes, in, named, r) : 0;
 
+	yes |= str_eq(r->x->method, STR("PUT")); /* asks by itself: what it refuses is kept */
 	if (err < 0)
 		dav_refuse(r, 400, STR_NONE, NULL, "the If header is malformed");
 	else if (!yes)

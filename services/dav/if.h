@@ -12,5 +12,7 @@ struct dav_if_subject { /* the state of a resource; empty: it has none */
 typedef void dav_if_fn(void *ctx, struct dav_if_subject *s, struct str tag);
 /* Does it hold? ERR_BAD. */
 MUST_CHECK int dav_if_eval(bool *out, struct str in, dav_if_fn *fn, void *ctx);
+/* The next entity tag that some resource is to have; *in moves behind it. */
+bool dav_if_etag(struct str *etag, struct str *in);
 
 #endif

@@ -36,6 +36,9 @@ MUST_CHECK int dav_item_merge(struct dav_merged *out, struct arena *a, const str
 /* The same, but where the two clash the values of `stands` stay, whichever of them is the later one. */
 MUST_CHECK int dav_item_merge_into(struct dav_merged *out, struct arena *a, const struct str *base,
 	struct str stands, struct str other, struct str who);
+/* One of the two, the other being the copy: of what must not become one item. */
+MUST_CHECK int dav_item_choose(
+	struct dav_merged *out, struct arena *a, struct str x, struct str y, struct str who);
 /* The copy alone, of an item that could not be merged at all: fills its fields of *out. */
 MUST_CHECK int dav_item_copy(
 	struct dav_merged *out, struct arena *a, struct str bytes, struct str who);

@@ -88,22 +88,30 @@ struct sides {
 	int stands; /* X, Y: where they clash, its values stay; BASE: the later ones */
 };
 
-/* Reads them once more: what follows edits in place. */
+static bool has_exceptions(const struct item *it)
+{
+	for (const struct content *c = it->main ? it->main->parts : NULL; c; c = c->next)
+		if (content_get(c, STR("RECURRENCE-ID"), NULL) ||
+			content_get(c, STR("EXDATE"), NULL))
+			return true;
+	return false;
+}
+
 static int align(struct sides *s, struct arena *a, bool moves)
 {
 	struct content *main[SIDES] = { 0 };
 	int err = 0;
 
-	for (int i = BASE; i < SIDES && err >= 0; i++) {
-		s->aligned[i] = s->it[i];
-		if (s->it[i].main && merge_kind_of(s->it[i].main) != KIND_CARD)
+	s->strays = (struct merge_strays){ 0 };
+	memcpy(s->aligned, s->it, sizeof(s->it));
+	if (!has_exceptions(&s->it[X]) && !has_exceptions(&s->it[Y]))
+		return 0;
+	for (int i = BASE; i < SIDES && err >= 0; i++) { /* once more: it is edited in place */
+		if (s->it[i].main)
 			err = item_read(&s->aligned[i], a, s->it[i].bytes, LINES_MERGED);
 		main[i] = s->aligned[i].main;
 	}
-	s->strays = (struct merge_strays){ 0 };
-	if (err < 0 || merge_kind_of(main[X]) == KIND_CARD)
-		return err;
-	return merge_align(&s->strays, a, main, moves);
+	return err < 0 ? err : merge_align(&s->strays, a, main, moves);
 }
 
 static int run_once(struct buf *text, struct merge *m, const struct sides *s, int winner)
@@ -327,6 +335,21 @@ int dav_item_merge_into(struct dav_merged *out, struct arena *a, const struct st
 	struct str stands, struct str other, struct str who)
 {
 	return merge_two(out, a, base, stands, other, true, who);
+}
+
+int dav_item_choose(
+	struct dav_merged *out, struct arena *a, struct str x, struct str y, struct str who)
+{
+	bool swap = str_cmp(x, y) > 0;
+	struct str side[SIDES] = { STR_NONE, swap ? y : x, swap ? x : y };
+	struct arena inner;
+	int err;
+
+	*out = (struct dav_merged){ 0 };
+	arena_init(&inner, MERGE_BYTES);
+	err = as_wholes(out, a, &inner, side, 0, who);
+	arena_free(&inner);
+	return err;
 }
 
 int dav_item_copy(struct dav_merged *out, struct arena *a, struct str bytes, struct str who)

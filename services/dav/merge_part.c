@@ -7,11 +7,13 @@
 
 struct placed {
 	size_t slot;
-	bool added, done;
+	bool added, follows; /* follows: it stands in another one's line */
 	struct str key;
 	const struct merge_unit *unit;
-	struct str text;  /* instead of a unit: whole lines */
-	struct str group; /* vCard: another name than the unit's lines have */
+	struct str text;     /* instead of a unit: whole lines */
+	struct str group;    /* vCard: another name than the unit's lines have */
+	struct str list;     /* HOW_ELEMENT: those with the same one stand in one line */
+	struct placed *next; /* of that line */
 };
 struct output {
 	struct placed *v;
@@ -89,6 +91,65 @@ static int find_slots(struct merge_level *l, struct arena *a)
 	return 0;
 }
 
+/* ---- lists ---- */
+static int by_line(const void *a, const void *b)
+{
+	const struct placed *x = *(struct placed *const *)a, *y = *(struct placed *const *)b;
+	const void *p = x->unit->line, *q = y->unit->line;
+
+	return p != q ? (p < q ? -1 : 1) : x < y ? -1 : x > y;
+}
+
+static int by_list(const void *a, const void *b)
+{
+	const struct placed *x = *(struct placed *const *)a, *y = *(struct placed *const *)b;
+	int cmp = str_cmp(x->list, y->list);
+
+	return cmp ? cmp : x < y ? -1 : x > y;
+}
+
+/* Values that may come from several lines, those of dates each in its own. */
+static int name_list(struct placed *p, const struct placed *before, struct arena *a)
+{
+	const struct content_line *const *line = &p->unit->line;
+
+	if (before && before->unit->line == *line)
+		p->list = before->list;
+	else if (str_ieq((*line)->name, STR("EXDATE")) || str_ieq((*line)->name, STR("RDATE")))
+		p->list = str_n(line, sizeof(*line));
+	else
+		p->list = merge_upper(a, merge_head(a, *line));
+	return p->list.p ? 0 : too_large();
+}
+
+static int join_lists(struct output *o, struct arena *a)
+{
+	struct placed **v = arena_alloc(a, (o->n + 1) * sizeof(struct placed *));
+	size_t n = 0;
+	int err = 0;
+
+	if (!v)
+		return too_large();
+	for (size_t i = 0; i < o->n; i++)
+		if (o->v[i].unit && o->v[i].unit->how == HOW_ELEMENT)
+			v[n++] = &o->v[i];
+	if (n > 1)
+		qsort(v, n, sizeof(struct placed *), by_line);
+	for (size_t i = 0; i < n && err >= 0; i++)
+		err = name_list(v[i], i ? v[i - 1] : NULL, a);
+	if (err < 0)
+		return err;
+	if (n > 1)
+		qsort(v, n, sizeof(struct placed *), by_list);
+	for (size_t i = 1; i < n; i++)
+		if (str_eq(v[i - 1]->list, v[i]->list)) {
+			v[i - 1]->next = v[i];
+			v[i]->follows = true;
+		}
+	return 0;
+}
+
+/* ---- all of them ---- */
 static size_t slot_of(struct merge_unit *const u[SIDES])
 {
 	size_t slot = SIZE_MAX;
@@ -133,38 +194,22 @@ static int choose_all(struct output *o, struct merge *m, struct merge_level *l)
 	}
 	if (o->n > 1)
 		qsort(o->v, o->n, sizeof(*o->v), by_slot);
-	return err;
+	return err < 0 ? err : join_lists(o, m->a);
 }
 
 /* ---- writing ---- */
-/* A line of a set whose values may come from several lines. */
-static bool one_list(const struct content_line *x, const struct content_line *y, struct arena *a)
+static int add_list(struct buf *b, struct merge *m, const struct placed *first)
 {
-	if (x == y)
-		return true;
-	if (str_ieq(x->name, STR("EXDATE")) || str_ieq(x->name, STR("RDATE")) ||
-		!str_ieq(x->name, y->name))
-		return false;
-	return str_ieq(merge_head(a, x), merge_head(a, y));
-}
-
-static int add_list(struct buf *b, struct merge *m, struct output *o, size_t from)
-{
-	const struct merge_unit *u = o->v[from].unit;
+	const struct merge_unit *u = first->unit;
 	bool whole = true;
 	size_t n = 0;
 	struct buf line;
 
 	buf_init(&line, m->a);
 	buf_add(&line, merge_head(m->a, u->line));
-	for (size_t i = from; i < o->n; i++) {
-		const struct merge_unit *v = o->v[i].unit;
-		if (!v || v->how != HOW_ELEMENT || o->v[i].done ||
-			!one_list(u->line, v->line, m->a))
-			continue;
-		o->v[i].done = true;
-		whole = whole && v->line == u->line;
-		buf_fmt(&line, "%s%.*s", n++ ? "," : "", STR_ARG(v->element));
+	for (const struct placed *p = first; p; p = p->next) {
+		whole = whole && p->unit->line == u->line;
+		buf_fmt(&line, "%s%.*s", n++ ? "," : "", STR_ARG(p->unit->element));
 	}
 	if (whole && n == u->elements)
 		merge_add_raw(b, u->line->raw);
@@ -192,12 +237,12 @@ static int add_lines(struct buf *b, struct merge *m, struct output *o)
 
 	for (size_t i = 0; i < o->n && err >= 0; i++) {
 		struct placed *p = &o->v[i];
-		if (p->done)
+		if (p->follows)
 			continue;
 		if (!p->unit)
 			buf_add(b, p->text);
 		else if (p->unit->how == HOW_ELEMENT)
-			err = add_list(b, m, o, i);
+			err = add_list(b, m, p);
 		else
 			add_unit(b, p);
 	}

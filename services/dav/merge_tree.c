@@ -9,6 +9,7 @@
 
 #define ARENA_BYTES   (24u << 20)
 #define SCRATCH_BYTES (32u << 20)
+#define CHECK_BYTES   (16u << 20)
 #define TURNS         16 /* items between two turns of others */
 
 int merge_too_large(void)
@@ -141,13 +142,37 @@ int merge_put_copy(struct str *path, struct tree_merge *m, const struct dav_merg
 	return store_edit_put_bytes(m->e, *path, d->copy);
 }
 
+static bool is_item(struct tree_merge *m, struct str bytes)
+{
+	const struct dav_meta any = { .kind = m->service->kind };
+	struct dav_facts facts;
+	struct dav_refusal why;
+	struct arena a;
+	bool is;
+
+	arena_init(&a, CHECK_BYTES);
+	is = m->service->check(&facts, &why, &a, &any, bytes) >= 0;
+	arena_free(&a);
+	return is;
+}
+
+int merge_items(struct dav_merged *out, struct tree_merge *m, const struct str *base, struct str x,
+	struct str y)
+{
+	int err = dav_item_merge(out, &m->scratch, base, x, y, STR_NONE);
+
+	if (err < 0 || is_item(m, out->bytes) || !is_item(m, x) || !is_item(m, y))
+		return err;
+	return dav_item_choose(out, &m->scratch, x, y, STR_NONE);
+}
+
 static int merge_item(struct tree_merge *m, const struct file *f, const struct str *base,
 	struct str x, struct str y)
 {
 	struct str folder, file, copy;
 	struct dav_merged d;
 	struct buf name;
-	int err = dav_item_merge(&d, &m->scratch, base, x, y, STR_NONE);
+	int err = merge_items(&d, m, base, x, y);
 
 	if (err >= 0)
 		err = store_edit_put_bytes(m->e, f->path, d.bytes);

@@ -51,6 +51,10 @@ void merge_turn(struct tree_merge *m);
 MUST_CHECK int merge_changes(struct files *out, struct tree_merge *m, const struct store_oid *side);
 /* An item's blob in the scratch arena; ERR_LIMIT: larger than any item. */
 MUST_CHECK int merge_blob(struct str *out, struct tree_merge *m, const struct store_oid *id);
+/* Two states of an item, in the scratch arena; as wholes where both are items for a collection of the service,
+ * and what they come to is none any more (its limits). */
+MUST_CHECK int merge_items(struct dav_merged *out, struct tree_merge *m, const struct str *base,
+	struct str x, struct str y);
 /*
  * Puts a copy beside the item, and says so. One that is there already was made by the same merge before,
  * and may have been edited since. *path .p NULL: nothing was put. `result`: the edit has the result, else

@@ -43,7 +43,7 @@ static int hold(
 	return err;
 }
 
-/* What the base had of all that a side changed. */
+/* What the base had of all that a side changed, by UID. */
 static int read_old(struct tree_merge *m)
 {
 	int err = 0;
@@ -59,21 +59,28 @@ static int read_old(struct tree_merge *m)
 			err = hold(&m->old[m->old_n], m, f, &f->before);
 			m->old_n += m->old[m->old_n].uid.n > 0;
 		}
+	if (m->old_n > 1)
+		qsort(m->old, m->old_n, sizeof(*m->old), by_uid);
 	return err;
 }
 
 /* What the base had under this UID. */
 static int find_base(struct str *out, bool *has, struct tree_merge *m, const struct held *h)
 {
+	struct held first = { .folder = h->folder, .uid = h->uid, .name = STR("") };
 	int err = m->old ? 0 : read_old(m);
+	size_t from = 0, to = m->old_n;
 
-	*has = false;
-	for (size_t i = 0; i < m->old_n && err >= 0 && !*has; i++)
-		if (str_eq(m->old[i].folder, h->folder) && str_eq(m->old[i].uid, h->uid)) {
-			*has = true;
-			err = merge_blob(out, m, &m->old[i].blob);
-		}
-	return err;
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+		if (by_uid(&m->old[middle], &first) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	*has = err >= 0 && from < m->old_n && str_eq(m->old[from].folder, h->folder) &&
+		str_eq(m->old[from].uid, h->uid);
+	return *has ? merge_blob(out, m, &m->old[from].blob) : err;
 }
 
 static struct str props_of(struct arena *a, const struct held *h)
@@ -118,7 +125,7 @@ static int join_two(struct tree_merge *m, const struct held *into, const struct 
 	if (err >= 0)
 		err = merge_blob(&y, m, &from->blob);
 	if (err >= 0)
-		err = dav_item_merge(&d, &m->scratch, has ? &base : NULL, x, y, STR_NONE);
+		err = merge_items(&d, m, has ? &base : NULL, x, y);
 	if (err >= 0 && d.copy.p && (str_eq(d.copy, x) || str_eq(d.copy, y)))
 		return 0; /* too large to become one of another UID: rather twice than lost */
 	if (err >= 0)

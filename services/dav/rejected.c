@@ -2,6 +2,7 @@
 #include "services/dav/rejected.h"
 #include "os/log.h"
 #include "services/dav/dav_impl.h"
+#include "services/dav/if.h"
 #include "services/dav/rejected_impl.h"
 
 #define EDIT_NS     (30 * OS_SEC)
@@ -25,24 +26,31 @@ static bool is_item(
 	return is && (!uid || uid->p);
 }
 
-/* The first of If-Match's entity tags that is a blob with this item's UID: perhaps a state of it. */
+/* Of one entity tag: is it a blob with this item's UID? Perhaps a state of it. */
+static void try_base(struct rejected *j, struct str tag)
+{
+	struct str uid;
+
+	if (tag.n != STORE_HEX + 1 || store_oid_parse(&j->base, str_sub(tag, 1, tag.n - 1)) < 0)
+		return;
+	j->made_up = false;
+	j->has_base = store_blob_all(&j->base_bytes, &j->r->a, j->s, &j->base, DAV_ITEM_MAX) >= 0 &&
+		is_item(j, NULL, j->base_bytes, &uid) && str_eq(uid, j->r->uid);
+}
+
+/* The first of the entity tags that If-Match and If name. */
 static void find_base(struct rejected *j)
 {
-	struct str one, uid, list = http_get(j->r->x, "If-Match");
+	struct str one, list = http_get(j->r->x, "If-Match"), lists = http_get(j->r->x, "If");
 	unsigned tags = 0;
 
-	j->made_up = list.n > 0;
+	j->made_up = list.n > 0 || lists.n > 0;
 	while (list.n && ++tags <= TAGS_MAX && !j->has_base) {
 		str_cut(&one, &list, list, ',');
-		one = str_trim(one);
-		if (one.n != STORE_HEX + 1 ||
-			store_oid_parse(&j->base, str_sub(one, 1, one.n - 1)) < 0)
-			continue;
-		j->made_up = false;
-		j->has_base = store_blob_all(&j->base_bytes, &j->r->a, j->s, &j->base,
-				      DAV_ITEM_MAX) >= 0 &&
-			is_item(j, NULL, j->base_bytes, &uid) && str_eq(uid, j->r->uid);
+		try_base(j, str_trim(one));
 	}
+	while (++tags <= 2 * TAGS_MAX && !j->has_base && dav_if_etag(&one, &lists))
+		try_base(j, one);
 }
 
 static int begin(struct rejected *j, struct dav_request *r, struct str bytes)
@@ -109,8 +117,8 @@ static int join(struct rejected *j, struct store_edit *e, struct str now)
 
 	if (dav_item_same(now, j->bytes))
 		return 0;
-	if (!j->has_base &&
-		(j->made_up || !is_item(j, NULL, now, &uid) || !str_eq(uid, j->r->uid))) {
+	if (j->has_base ? str_eq(now, j->base_bytes) /* refused for another reason */
+			: j->made_up || !is_item(j, NULL, now, &uid) || !str_eq(uid, j->r->uid)) {
 		j->what = "kept";
 		return 0;
 	}

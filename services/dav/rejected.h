@@ -9,7 +9,7 @@
  *	... a PUT that went through:
  *	dav_settled(r, bytes);                       the client has settled it itself: no copy is needed
  *
- * The state that If-Match names, if this item ever had it, is the base of a three-way merge with what is
+ * The state that If-Match or If (RFC 4918, 10.4) names, if this item ever had it, is the base of a three-way merge with what is
  * there now. Clean: the merge is committed. A clash, or no base: what is there stays, and what was refused
  * becomes a conflict copy beside it. Deleted meanwhile: it is there again, as an edit beats a deletion.
  *

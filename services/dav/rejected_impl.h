@@ -6,7 +6,7 @@
 #include "services/dav/merge.h"
 #include "services/dav/rejected.h"
 
-#define TAGS_MAX 4 /* of an If-Match that are looked at */
+#define TAGS_MAX 4 /* of an If-Match, or an If, that are looked at */
 
 struct rejected {
 	struct dav_request *r;
@@ -15,7 +15,7 @@ struct rejected {
 	struct str ref;                 /* where it is kept */
 	const struct dav_meta *meta;    /* the collection's */
 	bool has_base;
-	bool made_up; /* If-Match has no tag that this server could have given */
+	bool made_up; /* If-Match and If have no tag that this server could have given */
 	struct store_oid base;
 	struct str base_bytes;
 	unsigned copies;  /* made of this item and still remembered */

@@ -405,3 +405,36 @@ MERGE_TEST(three_replicas_in_every_order)
 		arena_free(&v->a);
 	}
 }
+
+/* What two sides' guests come to is over the limit for one event: a PUT of it would be refused. */
+MERGE_TEST(limits_hold)
+{
+	struct str names[3] = { STR("a"), STR("b"), STR("c") }, text;
+	struct store_oid t[3], m;
+	struct store_edit *e;
+	static struct seen x;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct store_entry root;
+		struct buf b;
+		buf_init(&b, &v->a);
+		buf_addz(&b,
+			"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:u.\r\n"
+			"DTSTAMP:20260101T000000Z\r\nDTSTART:20260105T100000Z\r\nSUMMARY:s\r\n");
+		for (int k = 0; i > 0 && k < 600; k++)
+			buf_fmt(&b, "ATTENDEE:mailto:%.*s%d@example.org\r\n", STR_ARG(names[i]), k);
+		buf_addz(&b, "END:VEVENT\r\nEND:VCALENDAR\r\n");
+		text = buf_str(&b);
+		OK(store_edit_begin(&e, v->s, STR("refs/heads/files"), OS_FOREVER));
+		OK(store_edit_put_bytes(
+			e, STR(".fresh/calendar/.collection"), STR("kind calendar\n")));
+		put(e, v, "calendar", 0, text);
+		OK(store_edit_find(&root, e, STR(".fresh")));
+		OK(store_edit_put(e, STR(""), &root.oid, STORE_TREE));
+		OK(store_edit_commit(NULL, e, &why));
+		t[i] = root.oid;
+	}
+	m = law(v, &t[0], &t[1], &t[2], NULL, "limits", 0);
+	look(&x, v, &m, 0); /* each of them passes as a PUT would */
+	cr_expect_eq(x.n, 2);
+}

@@ -185,6 +185,41 @@ Test(rejected, copy_is_somebodys)
 	rig_run(&calendar_service, copy_is_somebodys);
 }
 
+/* The If header names states as well as If-Match. */
+static void by_if(struct rig *r)
+{
+	struct str tag = STR_NONE;
+
+	put(r, CAL "x.ics", event(r, "x", "a", "b"));
+	tag = arena_dup(&r->a, header(r, "ETag"));
+	put(r, CAL "x.ics", event(r, "x", "a2", "b"));
+	want(r, 412,
+		ask(r, "PUT", CAL "x.ics",
+			arena_fmt(&r->a, "If: (Not [\"1\"] <urn:x> [%.*s])\r\n", STR_ARG(tag)).p,
+			event(r, "x", "a", "b2")));
+	cr_expect(stands(r, CAL "x.ics", "SUMMARY:a2", "LOCATION:b2"), "%.*s", STR_ARG(r->reply));
+	cr_expect_eq(items(r), 1);
+	/* a lock nobody has: no edit of what stood here; a state that it must not have */
+	want(r, 412,
+		ask(r, "PUT", CAL "x.ics", "If: (<opaquelocktoken:1>)\r\n",
+			event(r, "x", "z", "z")));
+	want(r, 412,
+		ask(r, "PUT", CAL "x.ics",
+			arena_fmt(&r->a, "If: (<urn:x> Not [%.*s])\r\n", STR_ARG(tag)).p,
+			event(r, "x", "z", "z")));
+	/* the state it has, and something else that does not hold */
+	tag = arena_dup(&r->a, header(r, "ETag"));
+	want(r, 412,
+		ask(r, "PUT", CAL "x.ics",
+			arena_fmt(&r->a, "If: ([%.*s] <urn:x>)\r\n", STR_ARG(tag)).p,
+			event(r, "x", "z", "z")));
+	cr_expect(stands(r, CAL "x.ics", "SUMMARY:a2", "LOCATION:b2") && items(r) == 1);
+}
+Test(rejected, by_if)
+{
+	rig_run(&calendar_service, by_if);
+}
+
 static void nothing_new(struct rig *r)
 {
 	const char *first = put(r, CAL "x.ics", event(r, "x", "a", "b"));

@@ -245,6 +245,50 @@ Test(merge_item, as_wholes)
 	arena_free(&arena);
 }
 
+/* Too many lines to merge one by one: the copy is an item of its own all the same. */
+Test(merge_item, too_many_lines)
+{
+	struct dav_merged m;
+	struct buf b[2];
+
+	arena_init(&arena, 64u << 20);
+	for (int i = 0; i < 2; i++) {
+		buf_init(&b[i], &arena);
+		buf_fmt(&b[i],
+			"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:2026110%dT000000Z\r\n"
+			"SUMMARY:%d\r\n",
+			i + 1, i);
+		for (int k = 0; k < 39000; k++)
+			buf_fmt(&b[i], "COMMENT:%d\r\n", k);
+		buf_addz(&b[i], "END:VEVENT\r\nEND:VCALENDAR\r\n");
+	}
+	m = merged(NULL, b[0].p, b[1].p);
+	cr_expect(str_eq(m.bytes, buf_str(&b[1])));
+	cr_assert(m.copy.p);
+	cr_expect(!has(m.copy, "\r\nUID:u\r\n") && has(m.copy, "SUMMARY:0 (conflict"));
+	cr_expect(has(m.copy, arena_fmt(&arena, "\r\nUID:%.*s\r\n", STR_ARG(m.copy_uid)).p));
+	arena_free(&arena);
+}
+
+/* Lists of many lines, each with parameters of its own. */
+Test(merge_item, many_lists)
+{
+	struct dav_merged m;
+	struct buf b[3];
+
+	arena_init(&arena, 64u << 20);
+	for (int i = 0; i < 3; i++) {
+		buf_init(&b[i], &arena);
+		for (int k = 0; k < 3000; k++)
+			buf_fmt(&b[i], "CATEGORIES;X-N=%d:a%s\r\n", k,
+				i && k % 2 == i % 2 ? ",b" : "");
+	}
+	m = merged(item("VEVENT", b[0].p), item("VEVENT", b[1].p), item("VEVENT", b[2].p));
+	cr_expect(!m.copy.p && has(m.bytes, "X-N=0:a,b\r\n") && has(m.bytes, "X-N=2999:a,b\r\n"),
+		"%.*s", STR_ARG(m.clashes));
+	arena_free(&arena);
+}
+
 Test(merge_item, same)
 {
 	arena_init(&arena, 64u << 20);

@@ -30,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		yes = false;
 	else if (n == 0 || asked == 0)
 		abort(); /* it held, or not, of nothing */
+	for (struct str tag, in = str_n(copy, n); dav_if_etag(&tag, &in);)
+		if (tag.n > n)
+			abort();
 	free(copy);
 	return 0;
 }

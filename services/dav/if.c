@@ -22,7 +22,7 @@ static void subject_of(struct dav_if_subject *s, struct dav_request *r, const st
 	if (p->place != DAV_RESOURCE || !dav_path_mine(r, p) || dav_res_find(&res, r, p) < 0)
 		return;
 	if (res.node.collection)
-		dav_sync_token(&token, r, &res);
+		dav_sync_state(&token, &res.node.oid);
 	else
 		dav_etag(&etag, &res.node.oid);
 	*s = (struct dav_if_subject){ buf_str(&etag), buf_str(&token) };
@@ -67,7 +67,7 @@ static int list_holds(bool *out, struct str *in, const struct dav_if_subject *s)
 		if (negated)
 			*in = str_trim(str_sub(*in, 3, in->n));
 		if (bracketed(&what, in, '<', '>'))
-			is = s->token.n && str_eq(what, s->token);
+			is = s->token.n && str_starts(what, s->token);
 		else if (bracketed(&what, in, '[', ']'))
 			is = s->etag.n && str_eq(str_trim(what), s->etag);
 		else

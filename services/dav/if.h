@@ -6,7 +6,8 @@
 #include "os/base.h"
 
 struct dav_if_subject { /* the state of a resource; empty: it has none */
-	struct str etag, token;
+	struct str etag;
+	struct str token; /* what a token of it begins with */
 };
 /* Fills in the state of the resource `tag` names, STR_NONE: of the one the request is about. */
 typedef void dav_if_fn(void *ctx, struct dav_if_subject *s, struct str tag);

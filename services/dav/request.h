@@ -25,7 +25,8 @@ struct dav_request {
 	struct str uid;   /* of the item to be written, once it was checked */
 	const void *zone; /* for the service's data: in which floating times are meant; NULL: UTC */
 	bool has_root;
-	struct store_oid root; /* of the user's branch, when the request came */
+	struct store_oid head,
+		root; /* of the user's branch, when the request came: commit and tree */
 };
 
 /* A resource to speak of. */
@@ -104,5 +105,7 @@ void dav_multi_end(struct dav_multi *m);
 
 /* ---- sync tokens ---- */
 void dav_sync_token(struct buf *b, struct dav_request *r, const struct dav_res *collection);
+/* What all tokens of the same state of the collection begin with. */
+void dav_sync_state(struct buf *b, const struct store_oid *tree);
 
 #endif

@@ -105,6 +105,7 @@ static int admit(struct dav_request *r)
 		return err;
 	}
 	r->has_root = true;
+	r->head = head;
 	r->root = c.tree;
 	return 0;
 }

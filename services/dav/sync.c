@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sync-collection (RFC 6578). A token names two trees of the collection and a place between them:
- *	urn:allod:sync:<old tree>:<new tree>:<files told so far>:<mac>
- * In a token that tells all, both trees are the same. What changed since is what differs between
- * its tree and today's: nothing needs to be remembered, and no token can lie, as the mac binds it to
- * the collection. A tree that history no longer keeps makes the token invalid.
+ * sync-collection (RFC 6578). A token names two commits of the branch and a place between them:
+ *	urn:allod:sync:<tree>:<since>:<until>:<told so far>:<mac>
+ * In a token that tells all, both commits are the same. What changed since is what differs between the
+ * collection's tree there and today's, and what came and went meanwhile (sync_past.c): nothing needs to be
+ * remembered, and no token can lie, as the mac binds it to the collection. A state that history no longer
+ * keeps makes the token invalid. The tree (of until) is there for If headers: the same tree is the same
+ * state, whatever was committed elsewhere.
  */
 #include "os/crypto.h"
 #include "services/dav/dav_impl.h"
+#include "services/dav/sync_impl.h"
 
 #define PREFIX    "urn:allod:sync:"
 #define MAC_BYTES 16
 #define NONE_HEX  "0000000000000000000000000000000000000000"
 
 struct token {
-	struct store_oid from, to;
-	bool has_from; /* else from nothing */
+	struct dav_sync_span x;
+	bool has_since; /* else from nothing */
 	uint64_t told;
 };
 
@@ -36,25 +39,31 @@ static void mac(char out[static 2 * MAC_BYTES + 1], struct dav_request *r, const
 		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
+void dav_sync_state(struct buf *b, const struct store_oid *tree)
+{
+	char hex[STORE_HEX];
+	buf_fmt(b, PREFIX "%s:", store_oid_hex(hex, tree));
+}
+
 static void token_write(
 	struct buf *b, struct dav_request *r, const struct dav_path *p, const struct token *t)
 {
-	char from[STORE_HEX] = NONE_HEX, to[STORE_HEX], sum[2 * MAC_BYTES + 1];
+	char since[STORE_HEX] = NONE_HEX, until[STORE_HEX], sum[2 * MAC_BYTES + 1];
 	struct str what;
 
-	if (t->has_from)
-		store_oid_hex(from, &t->from);
-	what = arena_fmt(
-		&r->a, "%s:%s:%llu", from, store_oid_hex(to, &t->to), (unsigned long long)t->told);
+	if (t->has_since)
+		store_oid_hex(since, &t->x.since);
+	what = arena_fmt(&r->a, "%s:%s:%llu", since, store_oid_hex(until, &t->x.until),
+		(unsigned long long)t->told);
 	mac(sum, r, p, what);
-	buf_fmt(b, PREFIX "%.*s:%s", STR_ARG(what), sum);
+	dav_sync_state(b, &t->x.to);
+	buf_fmt(b, "%.*s:%s", STR_ARG(what), sum);
 }
 
 void dav_sync_token(struct buf *b, struct dav_request *r, const struct dav_res *collection)
 {
-	struct token t = {
-		.from = collection->node.oid, .to = collection->node.oid, .has_from = true
-	};
+	struct token t = { .x = { .since = r->head, .until = r->head, .to = collection->node.oid },
+		.has_since = true };
 	token_write(b, r, &collection->path, &t);
 }
 
@@ -73,26 +82,44 @@ static bool is_kept(struct store *s, const struct store_oid *tree)
 	return err >= 0 || err == ERR_CLOSED;
 }
 
+/* The collection's tree in that commit. */
+static int tree_at(struct store_oid *out, struct dav_request *r, const struct store_oid *commit)
+{
+	struct store_commit c;
+	struct dav_node node;
+	int err = store_commit_get(&c, &r->a, r->cfg->store, commit);
+
+	if (err >= 0)
+		err = dav_node_find(&node, r->cfg->store, &c.tree, r->path.segs, r->path.n);
+	if (err < 0 || !node.collection || !is_kept(r->cfg->store, &node.oid))
+		return ERR_NOENT;
+	*out = node.oid;
+	return 0;
+}
+
 static int token_read(struct token *t, struct dav_request *r, struct str s)
 {
 	char want[2 * MAC_BYTES + 1];
-	struct str from, to, told, sum, what;
+	struct str tree, since, until, told, sum, what;
+	struct store_oid said;
 
 	if (!str_starts(s, STR(PREFIX)))
 		return ERR_BAD;
 	s = str_sub(s, sizeof(PREFIX) - 1, s.n);
-	if (!str_cut(&from, &sum, s, ':') || !str_cut(&to, &sum, sum, ':') ||
-		!str_cut(&told, &sum, sum, ':') || sum.n != 2 * MAC_BYTES)
+	if (!str_cut(&tree, &s, s, ':') || !str_cut(&since, &sum, s, ':') ||
+		!str_cut(&until, &sum, sum, ':') || !str_cut(&told, &sum, sum, ':') ||
+		sum.n != 2 * MAC_BYTES)
 		return ERR_BAD;
 	what = str_sub(s, 0, s.n - sum.n - 1);
 	mac(want, r, &r->path, what);
 	if (!os_same((const uint8_t *)want, (const uint8_t *)sum.p, sum.n) ||
-		store_oid_parse(&t->to, to) < 0 || store_oid_parse(&t->from, from) < 0 ||
-		str_u64(&t->told, told, UINT64_MAX) < 0)
+		store_oid_parse(&t->x.until, until) < 0 ||
+		store_oid_parse(&t->x.since, since) < 0 || str_u64(&t->told, told, UINT64_MAX) < 0)
 		return ERR_BAD;
-	t->has_from = !str_eq(from, STR(NONE_HEX));
-
-	if (!is_kept(r->cfg->store, &t->to) || (t->has_from && !is_kept(r->cfg->store, &t->from)))
+	t->has_since = !str_eq(since, STR(NONE_HEX));
+	if (store_oid_parse(&said, tree) < 0 || tree_at(&t->x.to, r, &t->x.until) < 0 ||
+		!store_oid_eq(&said, &t->x.to) ||
+		(t->has_since && tree_at(&t->x.from, r, &t->x.since) < 0))
 		return ERR_NOENT;
 	return 0;
 }
@@ -204,7 +231,7 @@ static int read_request(
 	struct str given = str_trim(xml_inner(&r->a, xml_child(root, XML_DAV, "sync-token")));
 	const struct xml *limit = xml_child(xml_child(root, XML_DAV, "limit"), XML_DAV, "nresults");
 
-	*t = (struct token){ .to = here->node.oid };
+	*t = (struct token){ .x = { .until = r->head, .to = here->node.oid } };
 	if (limit &&
 		(str_u64(&y->limit, str_trim(xml_inner(&r->a, limit)), UINT32_MAX) < 0 ||
 			y->limit == 0)) {
@@ -218,8 +245,10 @@ static int read_request(
 			"this sync token is not of this collection, or too old");
 		return ERR_BAD;
 	}
-	if (t->has_from && store_oid_eq(&t->from, &t->to))
-		t->to = here->node.oid; /* all was told: go on to today */
+	if (t->has_since && store_oid_eq(&t->x.since, &t->x.until)) {
+		t->x.until = r->head; /* all was told: go on to today */
+		t->x.to = here->node.oid;
+	}
 	return 0;
 }
 
@@ -242,17 +271,22 @@ void dav_sync(struct dav_request *r, const struct xml *root)
 		dav_data_check(r, root) < 0)
 		return;
 	y.told = t.told;
-	y.to = &t.to;
+	y.to = &t.x.to;
 	dav_asked_read(&y.asked, r, root);
 	dav_multi_begin(&y.m, r);
-	err = store_diff(r->cfg->store, t.has_from ? &t.from : NULL, &t.to, STR(""), on_change, &y);
+	err = store_diff(
+		r->cfg->store, t.has_since ? &t.x.from : NULL, &t.x.to, STR(""), on_change, &y);
+	if (err >= 0 && t.has_since)
+		err = dav_sync_past(r, &t.x, on_change, &y);
 	if (err < 0 && !y.more)
 		y.m.broken = true;
 	if (y.more) { /* RFC 6578, 3.6 */
 		dav_multi_status(&y.m, &r->path, true, 507);
 		t.told = y.seen;
 	} else {
-		t = (struct token){ .from = t.to, .to = t.to, .has_from = true };
+		t.x.since = t.x.until;
+		t.told = 0;
+		t.has_since = true;
 	}
 	xml_open(&y.m.b, XML_DAV, "sync-token");
 	token_write(&y.m.b, r, &r->path, &t);

@@ -454,13 +454,32 @@ static void syncs(struct rig *r)
 	cr_expect_eq(times(r, "<D:response>"), 3);
 	cr_expect_eq(times(r, "404 Not Found"), 1);
 	cr_expect(says(r, "<D:href>" BOOK "a</D:href><D:status>HTTP/1.1 404"));
-	/* From nothing there are no tombstones; made and gone since is nothing. */
+	/* From nothing there are no tombstones; who made it has to hear that it is gone since (RFC 6578, 3.5.2). */
 	cr_expect_str_eq(sync(r, "", ""), t2);
 	cr_expect_eq(times(r, "<D:response>"), 2);
 	want(r, 201, ask(r, "PUT", BOOK "d", NULL, "uid=4"));
 	want(r, 204, ask(r, "DELETE", BOOK "d", NULL, NULL));
-	sync(r, t2, "");
+	want(r, 201, ask(r, "MKCOL", HOME "beside/", NULL, NULL));
+	t1 = sync(r, t2, "");
+	cr_expect(says(r, "<D:href>" BOOK "d</D:href><D:status>HTTP/1.1 404"));
+	cr_expect_eq(times(r, "<D:response>"), 1);
+	cr_expect_str_eq(sync(r, t1, ""), t1);
 	cr_expect_eq(times(r, "<D:response>"), 0);
+	/* The same, with what else has changed, bit by bit. */
+	want(r, 201, ask(r, "PUT", BOOK "d", NULL, "uid=4"));
+	want(r, 201, ask(r, "PUT", BOOK "e", NULL, "uid=5"));
+	want(r, 204, ask(r, "DELETE", BOOK "e", NULL, NULL));
+	want(r, 204, ask(r, "DELETE", BOOK "d", NULL, NULL));
+	want(r, 204, ask(r, "PUT", BOOK "c", NULL, "uid=3\n"));
+	t = t1;
+	for (int i = 0; i < 3; i++) {
+		t = sync(r, t, "<limit><nresults>1</nresults></limit>");
+		cr_expect_eq(times(r, "507"), i < 2);
+		cr_expect_eq(times(r, "404 Not Found") + times(r, "200 OK"), 1);
+	}
+	t2 = sync(r, t1, "");
+	cr_expect_str_eq(t, t2);
+	cr_expect_eq(times(r, "404 Not Found"), 2);
 	/* Bit by bit, while it changes. */
 	for (int i = 0; i < 10; i++)
 		want(r, 201,
@@ -547,7 +566,7 @@ static void home_syncs(struct rig *r)
 	want(r, 207, SYNC(r, BOOK, NULL, "", "<sync-level>infinite</sync-level>"));
 	want(r, 403, SYNC(r, HOME, NULL, "", "<sync-level>infinite</sync-level>"));
 	cr_expect(says(r, "<D:sync-traversal-supported/>"));
-	/* An item that has come back as it was is the same again. */
+	/* An item that has come back is told, though it is as it was (RFC 6578, 3.5.1). */
 	want(r, 207, SYNC(r, BOOK, NULL, "", ""));
 	t0 = between(r, level, end);
 	want(r, 204, ask(r, "DELETE", BOOK "a", NULL, NULL));
@@ -555,7 +574,17 @@ static void home_syncs(struct rig *r)
 	t1 = between(r, level, end);
 	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
 	want(r, 207, SYNC(r, BOOK, NULL, t0, ""));
-	cr_expect_eq(times(r, "<D:response>"), 0);
+	cr_expect(says(r, BOOK "a</D:href><D:propstat>") && times(r, "<D:response>") == 1);
+	/* A collection that came and went. */
+	want(r, 207, SYNC(r, HOME, NULL, "", ""));
+	t0 = between(r, level, end);
+	want(r, 201, ask(r, "MKCOL", HOME "brief/", NULL, NULL));
+	want(r, 201, ask(r, "PUT", HOME "brief/x", NULL, "uid=9"));
+	want(r, 204, ask(r, "DELETE", HOME "brief/", NULL, NULL));
+	want(r, 207, SYNC(r, HOME, NULL, t0, ""));
+	cr_expect(says(r, "<D:href>" HOME "brief/</D:href><D:status>HTTP/1.1 404"));
+	cr_expect_eq(times(r, "<D:response>"), 1);
+	want(r, 207, SYNC(r, BOOK, NULL, "", ""));
 	want(r, 207, SYNC(r, BOOK, NULL, t1, ""));
 	cr_expect(says(r, BOOK "a</D:href><D:propstat>") && times(r, "<D:response>") == 1);
 }
@@ -566,14 +595,16 @@ Test(dav, home_syncs)
 
 static void bad_tokens(struct rig *r)
 {
-	char *t;
+	char *t, *u;
 
 	want(r, 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
 	t = (char *)sync(r, "", "");
 	cr_expect(strchr(t, ':'));
+	u = (char *)sync(r, "", "");
 	t[30] = t[30] == 'a' ? 'b' : 'a';
-	for (int i = 0; i < 4; i++) {
-		const char *tokens[] = { t, "urn:allod:sync:", "bogus", "http://other/12" };
+	u[strlen(u) - 1] ^= 1;
+	for (int i = 0; i < 5; i++) {
+		const char *tokens[] = { t, u, "urn:allod:sync:", "bogus", "http://other/12" };
 		want(r, 403,
 			ask(r, "REPORT", BOOK, NULL,
 				arena_fmt(&r->a,

@@ -17,6 +17,7 @@
 
 #include "services/dav/content.h"
 #include "services/dav/merge.h"
+#include "services/dav/merge_align.h"
 
 #define MERGE_BYTES \
 	(16u << 20) /* of memory; the same everywhere, so that all come to the same end */
@@ -141,20 +142,6 @@ bool merge_by_lines(struct str *out, struct arena *a, struct str base, struct st
  */
 MUST_CHECK int merge_params(struct str *out, int *same, struct arena *a,
 	const struct content_line *const l[SIDES], int partstat, int stamps);
-
-/* ---- merge_series.c ---- */
-struct merge_strays { /* changed occurrences of a series the other side moved, without a place in it */
-	size_t n;
-	int side;       /* X, Y */
-	struct str key; /* of the first one */
-};
-/*
- * Makes the three speak of the same occurrences, in place. `moves`: RECURRENCE-IDs and EXDATEs of what was not
- * moved follow the move of the other side, where each occurrence has one that it became; else they stay,
- * and those that count are told. An EXDATE for what the other side changed goes.
- */
-MUST_CHECK int merge_align(
-	struct merge_strays *out, struct arena *a, struct content *const cal[SIDES], bool moves);
 
 /* ---- merge_part.c ---- */
 /* Appends what the three come to; base may be NULL. */

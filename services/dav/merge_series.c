@@ -290,8 +290,7 @@ static int read_all(struct series s[SIDES], struct arena *a, struct content *con
 	return err;
 }
 
-int merge_align(
-	struct merge_strays *out, struct arena *a, struct content *const cal[SIDES], bool moves)
+int merge_align(struct merge_strays *out, struct arena *a, struct content *const cal[3], bool moves)
 {
 	struct series s[SIDES];
 	int err = read_all(s, a, cal);

@@ -34,6 +34,7 @@ struct walk {
 	struct id_registry *r;
 	struct store_oid tree; /* of the folder being listed */
 	struct id_user *user;
+	enum id_kind kind;
 };
 
 static int read_file(
@@ -47,34 +48,51 @@ static int read_file(
 	return store_blob_all(out, &r->a, r->s, &e.oid, FILE_MAX);
 }
 
-static int load_password(void *ctx, struct str client, const struct store_entry *e)
+static int load_secret(void *ctx, struct str name, const struct store_entry *e)
 {
 	struct walk *w = ctx;
+	struct id_secrets *all = &w->user->secrets[w->kind];
+	struct id_secret *p;
 	struct str text;
-	struct id_password *p;
 	int err;
 
-	if (e->kind != STORE_BLOB || client.n > ID_CLIENT_BYTES_MAX)
+	if (e->kind != STORE_BLOB || name.n > ID_CLIENT_BYTES_MAX ||
+		(w->kind == ID_TOKEN && !id_device_ok(name)))
 		return 0;
-	if (w->user->password_count == ID_PASSWORDS_MAX)
-		return err_set(ERR_LIMIT, "registry: %.*s has more than %d passwords",
-			STR_ARG(w->user->name), ID_PASSWORDS_MAX);
-	p = ARENA_NEW(&w->r->a, struct id_password);
+	if (all->count == ID_PASSWORDS_MAX)
+		return err_set(ERR_LIMIT, "registry: %.*s has more than %d %.*s",
+			STR_ARG(w->user->name), ID_PASSWORDS_MAX, STR_ARG(id_kind_folder(w->kind)));
+	p = ARENA_NEW(&w->r->a, struct id_secret);
 	if (!p)
 		return err_set(ERR_LIMIT, "registry: too large");
-	p->client = arena_dup(&w->r->a, client);
+	p->name = arena_dup(&w->r->a, name);
 	if ((err = store_blob_all(&text, &w->r->a, w->r->s, &e->oid, FILE_MAX)) < 0)
 		return err;
-	if (id_password_parse(p, text) < 0) { /* it lets nobody in, and keeps nobody else out */
+	if (id_secret_parse(p, text) < 0) { /* it lets nobody in, and keeps nobody else out */
 		os_log(OS_WARN,
 			"svc=registry event=password result=unreadable user=%.*s client=\"%.*s\"",
-			STR_ARG(w->user->name), STR_ARG(client));
+			STR_ARG(w->user->name), STR_ARG(name));
 		return 0;
 	}
-	p->next = w->user->passwords;
-	w->user->passwords = p;
-	w->user->password_count++;
+	p->next = all->first;
+	all->first = p;
+	all->count++;
 	return 0;
+}
+
+static int load_secrets(struct walk *w, const struct store_oid *user)
+{
+	struct store_entry folder;
+	int err = 0;
+
+	for (w->kind = 0; w->kind < ID_KINDS && err >= 0; w->kind++) {
+		err = store_find(&folder, w->r->s, user, id_kind_folder(w->kind));
+		if (err >= 0)
+			err = store_list(w->r->s, &folder.oid, STR_NONE, load_secret, w);
+		else if (err == ERR_NOENT)
+			err = 0;
+	}
+	return err;
 }
 
 static bool user_name_ok(struct str s)
@@ -91,7 +109,6 @@ static int load_user(void *ctx, struct str name, const struct store_entry *e)
 {
 	struct walk *w = ctx;
 	struct id_registry *r = w->r;
-	struct store_entry passwords;
 	struct str text;
 	int err;
 
@@ -110,10 +127,7 @@ static int load_user(void *ctx, struct str name, const struct store_entry *e)
 	*r->tail = w->user;
 	r->tail = &w->user->next;
 	r->user_count++;
-	err = store_find(&passwords, r->s, &e->oid, STR("passwords"));
-	if (err == ERR_NOENT)
-		return 0;
-	return err < 0 ? err : store_list(r->s, &passwords.oid, STR_NONE, load_password, w);
+	return load_secrets(w, &e->oid);
 }
 
 static int load_branch(struct id_registry *r)

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * People and their per-client passwords: the branch refs/heads/estate, read from memory.
+ * People, the passwords of their programs, the tokens of their devices: the branch refs/heads/estate,
+ * read from memory.
  *
  *	err = id_open(&reg, store);                      follows every later change of the branch
  *	err = id_user_add(reg, STR("alice"), STR("Alice"));
- *	err = id_password_add(&secret, &arena, reg, STR("alice"), STR("thunderbird"));
+ *	struct id_key k = { ID_PASSWORD, STR("alice"), STR("thunderbird") };
+ *	err = id_secret_add(&secret, &arena, reg, &k, 0);
  *	err = id_login(&who, reg, STR("alice@example.org"), secret);       0, or ERR_DENIED
  *
  * Layout of the branch:
  *	estate                       "domain = example.org\n"
  *	users/<user>/user            "name = Alice\n"
  *	users/<user>/passwords/<client>   "blake2b:<salt>:<mac>\ncreated = <unix seconds>\n"
- * Passwords are made here, 150 random bits, so that a salted BLAKE2b is enough and checking costs nothing.
+ *	users/<user>/tokens/<device>      the same and "expires = <unix seconds>\n"
+ * Both are made here, 150 random bits, so that a salted BLAKE2b is enough and checking costs nothing.
  */
 #ifndef IDENTITY_REGISTRY_H
 #define IDENTITY_REGISTRY_H
@@ -21,7 +24,10 @@
 #define ID_USER_BYTES_MAX     64
 #define ID_CLIENT_BYTES_MAX   64
 #define ID_USERS_MAX          1000
-#define ID_PASSWORDS_MAX      100 /* per user */
+#define ID_DEVICE_BYTES_MAX   63
+#define ID_PASSWORDS_MAX      100 /* per user; and as many tokens */
+#define ID_TOKEN_DAYS         180 /* as long as a replica keeps its merge base */
+#define ID_TOKEN_DAYS_MAX     3650
 #define ID_PASSWORD_BYTES_MAX 128
 
 struct id_registry;
@@ -49,27 +55,46 @@ MUST_CHECK int id_user_of(char *out, struct id_registry *r, struct str address);
 /* "postmaster", too, is a user: the first one that was made (RFC 5321 4.5.1). */
 
 /*
- * A new password for this client, shown once, in the arena; replaces one of the same name. Client names:
- * letters, digits, spaces and . - _ @ +, starting with a letter or digit. BLOCKS.
+ * What lets in: an app password of a client, or the bearer token of a device, which git alone takes.
+ * Apart, on disk as well: what takes the one never meets the other.
  */
-MUST_CHECK int id_password_add(struct str *out, struct arena *a, struct id_registry *r,
-	struct str user, struct str client);
-/* The same password as id_password_add made for another service of this estate; ERR_BAD: it has
- * another shape. `a` is for the work. BLOCKS. */
-MUST_CHECK int id_password_put(struct arena *a, struct id_registry *r, struct str user,
-	struct str client, struct str secret);
-MUST_CHECK int id_password_revoke(
-	struct id_registry *r, struct str user, struct str client); /* BLOCKS; ERR_NOENT */
-typedef int id_password_fn(void *ctx, struct str client, int64_t created_sec);
-MUST_CHECK int id_password_list(
-	struct id_registry *r, struct str user, id_password_fn *fn, void *ctx);
+enum id_kind { ID_PASSWORD, ID_TOKEN, ID_KINDS };
+struct id_key { /* borrowed */
+	enum id_kind kind;
+	struct str user;
+	/* Of the client: letters, digits, spaces and . - _ @ +, starting with a letter or digit. Of the
+	 * device: lower-case letters, digits and '-', as in refs/devices/<device>/<user>. */
+	struct str name;
+};
+bool id_device_ok(struct str name);
+/*
+ * A new secret, shown once, in the arena; replaces one of the same name. With secret->p set: the one
+ * that was made for another service of this estate; ERR_BAD: it has another shape. A token is good
+ * until `expires_sec`; 0 for a password. BLOCKS.
+ */
+MUST_CHECK int id_secret_add(struct str *secret, struct arena *a, struct id_registry *r,
+	const struct id_key *k, int64_t expires_sec);
+MUST_CHECK int id_secret_revoke(
+	struct id_registry *r, const struct id_key *k); /* BLOCKS; ERR_NOENT */
+typedef int id_secret_fn(void *ctx, struct str name, int64_t created_sec, int64_t expires_sec);
+MUST_CHECK int id_secret_list(
+	struct id_registry *r, struct str user, enum id_kind kind, id_secret_fn *fn, void *ctx);
 
 struct id_login {
 	char user[ID_USER_BYTES_MAX + 1];
 	char client[ID_CLIENT_BYTES_MAX + 1]; /* whose password it was */
+	char device[ID_DEVICE_BYTES_MAX + 1]; /* or whose token; the other one is "" */
 };
 /* ERR_DENIED for a wrong name as for a wrong password, in the same time. Does not BLOCK. */
+typedef int id_login_fn(
+	struct id_login *out, struct id_registry *r, struct str login, struct str secret);
+/* By a password alone. */
 MUST_CHECK int id_login(
 	struct id_login *out, struct id_registry *r, struct str login, struct str password);
+/* By a token alone; one that was right and has expired: ERR_TIMEOUT with a sentence for its owner. */
+MUST_CHECK int id_login_device(
+	struct id_login *out, struct id_registry *r, struct str login, struct str token);
+MUST_CHECK int id_login_either(
+	struct id_login *out, struct id_registry *r, struct str login, struct str secret);
 
 #endif

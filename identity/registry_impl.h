@@ -8,17 +8,20 @@
 
 #define ID_SALT_BYTES 16
 
-struct id_password {
-	struct str client;
-	int64_t created_sec;
+struct id_secret {
+	struct str name;                  /* of the client, of the device */
+	int64_t created_sec, expires_sec; /* expires_sec: of a token */
 	uint8_t salt[ID_SALT_BYTES], mac[OS_MAC_BYTES];
-	struct id_password *next;
+	struct id_secret *next;
+};
+struct id_secrets {
+	struct id_secret *first;
+	unsigned count;
 };
 struct id_user {
 	struct str name, full_name;
 	int64_t created_sec;
-	struct id_password *passwords;
-	unsigned password_count;
+	struct id_secrets secrets[ID_KINDS];
 	struct id_user *next;
 };
 struct id_registry {
@@ -37,8 +40,10 @@ struct id_user *id_user_find(struct id_registry *r, struct str name); /* NULL: n
 MUST_CHECK int id_change(struct store *s, struct str path, struct str text, struct str message);
 /* Lower-case letters and digits, with `upper` capitals, and after the first byte those of `more`. */
 bool id_name_ok(struct str s, size_t max, bool upper, const char *more);
+/* Of the folder below users/<user>/. */
+struct str id_kind_folder(enum id_kind kind);
 /* "blake2b:<salt>:<mac>" and what follows. */
-MUST_CHECK int id_password_parse(struct id_password *p, struct str text);
+MUST_CHECK int id_secret_parse(struct id_secret *p, struct str text);
 /* The value of "key = value" among the lines; STR_NONE. */
 struct str id_file_get(struct str text, struct str key);
 int64_t id_file_time(struct str text, struct str key);

@@ -196,6 +196,7 @@ int prov_configure(struct store *s, struct prov *p, struct str domain, struct st
 static int fill_disk(struct store *s, struct prov *p, const struct prov_create *how,
 	struct str service, struct str client, struct prov_secrets *secrets)
 {
+	struct id_key key = { ID_PASSWORD, how->user, client };
 	struct id_registry *reg;
 	int err = id_found(s, how->domain);
 
@@ -204,10 +205,8 @@ static int fill_disk(struct store *s, struct prov *p, const struct prov_create *
 	if (err < 0)
 		return err;
 	err = id_user_add(reg, how->user, how->user);
-	if (err == 0 && client.p && secrets->password.p) /* the same for every service */
-		err = id_password_put(&p->arena, reg, how->user, client, secrets->password);
-	else if (err == 0 && client.p)
-		err = id_password_add(&secrets->password, &p->arena, reg, how->user, client);
+	if (err == 0 && client.p) /* the same for every service */
+		err = id_secret_add(&secrets->password, &p->arena, reg, &key, 0);
 	id_close(reg);
 	return err < 0 ? err : prov_configure(s, p, how->domain, service);
 }

@@ -2,17 +2,18 @@
 #include "provisioner/password.h"
 #include "provisioner/say.h"
 
-const char *prov_password_path(struct prov *p, const char *user, const char *client)
+const char *prov_password_path(struct prov *p, const char *user, const char *kind, const char *name)
 {
 	struct buf b;
 
 	buf_init(&b, &p->arena);
 	buf_addz(&b, "/v1/users/");
 	prov_encode(&b, str_of(user));
-	buf_addz(&b, "/app-passwords");
-	if (client) {
+	buf_addc(&b, '/');
+	buf_addz(&b, kind);
+	if (name) {
 		buf_addc(&b, '/');
-		prov_encode(&b, str_of(client));
+		prov_encode(&b, str_of(name));
 	}
 	os_assert(b.err == 0);
 	return b.p;
@@ -33,7 +34,8 @@ static int make(struct prov_session *x)
 
 	if (!body)
 		return prov_usage(NULL, "the client's name is no UTF-8");
-	err = prov_call(&j, x->c, "POST", prov_password_path(x->p, m->user, NULL), body);
+	err = prov_call(
+		&j, x->c, "POST", prov_password_path(x->p, m->user, PROV_PASSWORDS, NULL), body);
 	json_decref(body);
 	if (err == 0 && !m->secret[0])
 		snprintf(m->secret, PROV_SECRET_BYTES, "%s",

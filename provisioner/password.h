@@ -16,7 +16,10 @@
 int prov_password_make(char secret[static PROV_SECRET_BYTES], struct prov *p,
 	const struct prov_args *a, const struct prov_estate *e, const char *user,
 	const char *client);
-/* "/v1/users/<user>/app-passwords[/<client>]", in the arena. */
-const char *prov_password_path(struct prov *p, const char *user, const char *client);
+/* "/v1/users/<user>/app-passwords[/<name>]", or another kind than that, in the arena. */
+#define PROV_PASSWORDS "app-passwords"
+#define PROV_TOKENS    "device-tokens"
+const char *prov_password_path(
+	struct prov *p, const char *user, const char *kind, const char *name);
 
 #endif

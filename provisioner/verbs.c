@@ -14,6 +14,7 @@
 	X(user_add) \
 	X(user_list) \
 	X(user_app_password) \
+	X(user_device_token) \
 	X(user_passwords) \
 	X(user_mobileconfig) \
 	X(user_revoke) \

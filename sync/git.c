@@ -45,14 +45,16 @@ static const struct {
 } routes[] = { { "GET", "info/refs", info_refs }, { "POST", "git-upload-pack", upload },
 	{ "POST", "git-receive-pack", receive } };
 
-/* "/alice.git/info/refs": what follows alice's own "/alice.git/"; else STR_NONE. */
-static struct str own_path(struct str path, struct str user)
+/* "/alice.git/info/refs": alice and info/refs. */
+static bool cut_path(struct str *user, struct str *rest, struct str path)
 {
-	struct str repo, rest;
+	struct str repo;
 
-	if (!str_cut(&repo, &rest, str_sub(path, 1, path.n), '/') || !str_ends(repo, STR(".git")))
-		return STR_NONE;
-	return str_eq(str_sub(repo, 0, repo.n - 4), user) ? rest : STR_NONE;
+	if (path.n < 2 || !str_cut(&repo, rest, str_sub(path, 1, path.n), '/') ||
+		!str_ends(repo, STR(".git")))
+		return false;
+	*user = str_sub(repo, 0, repo.n - 4);
+	return true;
 }
 
 static void route(struct git_repo *r, struct str rest)
@@ -76,10 +78,9 @@ static void route(struct git_repo *r, struct str rest)
 
 bool git_is_path(struct str path)
 {
-	struct str repo, rest;
+	struct str user, rest;
 
-	return path.n > 1 && str_cut(&repo, &rest, str_sub(path, 1, path.n), '/') &&
-		str_ends(repo, STR(".git"));
+	return cut_path(&user, &rest, path);
 }
 
 void git_handle(struct http_x *x, void *ctx)
@@ -87,11 +88,15 @@ void git_handle(struct http_x *x, void *ctx)
 	const struct git_config *cfg = ctx;
 	struct id_login who;
 	struct git_repo r = { .cfg = cfg, .store = cfg->store, .x = x };
+	struct str owner = STR(""), rest = STR_NONE;
 
-	if (id_basic(&who, cfg->registry, cfg->guard, x, "git") < 0)
+	if (!cut_path(&owner, &rest, x->path))
+		rest = STR_NONE;
+	if (id_basic_or_token(&who, cfg->registry, cfg->guard, x, "git", owner) < 0)
 		return;
 	r.user = str_of(who.user);
-	route(&r, own_path(x->path, r.user));
+	r.device = str_of(who.device);
+	route(&r, str_eq(owner, r.user) ? rest : STR_NONE);
 }
 
 void git_answer(struct http_x *x, struct store *s, struct str rest, uint64_t objects_max)

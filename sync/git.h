@@ -10,14 +10,15 @@
  *	GET  /alice.git/info/refs?service=git-receive-pack
  *	POST /alice.git/git-receive-pack
  *
- * HTTP Basic with an app password. alice sees alice.git alone: there HEAD is refs/heads/alice,
- * and what else is hers; every other path is 404, whether or not there is something.
+ * HTTP Basic with an app password; or a device's token, as the password or as a Bearer token
+ * (identity/basic.h). alice sees alice.git alone: there HEAD is refs/heads/alice, and what else is hers;
+ * every other path is 404, whether or not there is something.
  * What may be wanted is what her refs reach, so that a tip that moved on can still be fetched.
  *
- * A push goes to refs/devices/<device>/alice, a ref of the device's own, which only moves forward. What
- * comes is checked (store/exchange.h, then the service's own rules), made visible all at once, and
- * merged into refs/heads/alice before the answer. A merge that fails is tried again at the next
- * push and by git_resume.
+ * A push goes to refs/devices/<device>/alice, a ref of the device's own, which only moves forward; with a
+ * token to that device's alone. What comes is checked (store/exchange.h, then the service's own rules),
+ * made visible all at once, and merged into refs/heads/alice before the answer. A merge that fails is
+ * tried again at the next push and by git_resume.
  *
  * The estate's own machinery, which was let in by other means, sees every ref of the store:
  *

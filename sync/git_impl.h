@@ -23,6 +23,7 @@ struct git_repo {
 	struct store *store;
 	struct http_x *x;
 	struct str user;      /* whose repository it is; STR_NONE: all refs, for the machinery */
+	struct str device;    /* whose token let it in: may push for no other; "": a password did */
 	uint64_t objects_max; /* of one fetch; 0: as memory allows */
 };
 struct git_ref {

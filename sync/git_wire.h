@@ -120,8 +120,9 @@ void git_moves_init(struct git_moves *q);
 void git_moves_free(struct git_moves *q);
 /* ERR_BAD, ERR_LIMIT, ERR_UNSUPPORTED with a sentence to send back. */
 MUST_CHECK int git_moves_take(struct git_moves *q, const struct pkt *p);
-/* May this user push to this ref? *device is whose it is; ERR_DENIED with the reason. */
-MUST_CHECK int git_push_ref(struct str *device, struct str user, struct str ref);
+/* May this user push to this ref; with `only`, this device of theirs? *device is whose it is; ERR_DENIED
+ * with the reason. */
+MUST_CHECK int git_push_ref(struct str *device, struct str user, struct str only, struct str ref);
 
 /* "version=2" somewhere in the Git-Protocol header: 2, else 0. */
 int git_version(struct str header);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* What a push asks for: lines "<old id> <new id> <ref>", capabilities behind the first one. */
+#include "identity/registry.h"
 #include "sync/git_wire.h"
 
 #define ARENA_BYTES (48 * 1024)
-#define DEVICE_MAX  63
 
 void git_moves_init(struct git_moves *q)
 {
@@ -103,18 +103,7 @@ int git_moves_take(struct git_moves *q, const struct pkt *p)
 }
 
 /* ---- which refs ---- */
-static bool device_name(struct str s)
-{
-	if (s.n == 0 || s.n > DEVICE_MAX)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
-			    s.p[i] == '-'))
-			return false;
-	return true;
-}
-
-int git_push_ref(struct str *device, struct str user, struct str ref)
+int git_push_ref(struct str *device, struct str user, struct str only, struct str ref)
 {
 	static const char taken[] = "refs/devices/<device>/";
 	struct str rest, whose;
@@ -126,10 +115,14 @@ int git_push_ref(struct str *device, struct str user, struct str ref)
 			"written by this server alone: push to %s%.*s, it is merged", taken,
 			STR_ARG(user));
 	str_cut(&rest, &whose, str_sub(ref, 13, ref.n), '/');
-	if (!device_name(rest))
+	if (!id_device_ok(rest))
 		return err_set(ERR_DENIED,
 			"a device's name has 1 to %d lower-case letters, digits and '-'",
-			DEVICE_MAX);
+			ID_DEVICE_BYTES_MAX);
+	if (only.n && !str_eq(rest, only))
+		return err_set(ERR_DENIED,
+			"this token is the device's called %.*s: push to refs/devices/%.*s/%.*s",
+			STR_ARG(only), STR_ARG(only), STR_ARG(user));
 	*device = rest;
 	return 0;
 }

@@ -3,8 +3,8 @@
  * receive-pack: what a device pushes is taken in, checked, made visible, merged; then the answer says
  * what became of it (gitprotocol-pack(5), "Pushing data").
  *
- * Whose password it was decides for whom something may be pushed (git_push_ref): so far every
- * client of a user may push for each of that user's devices.
+ * For whom something may be pushed (git_push_ref) depends on what was shown at the door: who has an app
+ * password may push for each of the user's devices, a device with its token for itself.
  */
 #include "os/log.h"
 #include "os/platform.h"
@@ -162,7 +162,7 @@ static const struct store_oid *now_at(const struct push *p, struct str ref)
 static int check_place(struct push *p, struct outcome *o, const struct git_move *m)
 {
 	const struct store_oid *now = now_at(p, m->ref);
-	int err = git_push_ref(&o->device, p->r->user, m->ref);
+	int err = git_push_ref(&o->device, p->r->user, p->r->device, m->ref);
 
 	if (err < 0)
 		return err;
@@ -327,13 +327,15 @@ static void judge(struct push *p)
 /* ---- the answer ---- */
 static void hint(struct push *p, const struct git_move *m)
 {
+	struct str device = p->r->device.n ? p->r->device : STR("NAME");
+
 	if (!str_eq(m->ref, p->refs.head))
 		return;
 	say(p,
 		"%.*s is written by this server alone. Push to a ref of this device:\n"
-		"    git push origin HEAD:refs/devices/NAME/%.*s\n"
+		"    git push origin HEAD:refs/devices/%.*s/%.*s\n"
 		"It is merged at once; then `git pull` brings the result.\n",
-		STR_ARG(m->ref), STR_ARG(p->r->user));
+		STR_ARG(m->ref), STR_ARG(device), STR_ARG(p->r->user));
 }
 
 static int report(struct push *p)

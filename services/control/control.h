@@ -36,6 +36,9 @@
  *	GET  /v1/users/<user>/app-passwords        {passwords: [{client, created}]}
  *	POST /v1/users/<user>/app-passwords        {client, password?} -> {user, client, password}
  *	DELETE /v1/users/<user>/app-passwords/<client>
+ *	GET  /v1/users/<user>/device-tokens        {tokens: [{device, created, expires}]}
+ *	POST /v1/users/<user>/device-tokens        {device, days?, token?} -> {user, device, token, expires}
+ *	DELETE /v1/users/<user>/device-tokens/<device>
  *	POST /v1/powerdown                         {ok}; then the service stops in order
  *
  * History is told in the service's words (services/control/words.h), with raw=1 in files. `from`,

@@ -67,78 +67,109 @@ void control_users(struct control *c, struct http_x *x, struct str rest)
 	control_reply(x, 200, json_pack("{s:o}", "users", list));
 }
 
-/* ---- app passwords: /v1/users/<user>/app-passwords[/<client>] ---- */
+/* ---- /v1/users/<user>/app-passwords[/<client>], /v1/users/<user>/device-tokens[/<device>] ---- */
 
-static int password_row(void *ctx, struct str client, int64_t created_sec)
+struct rows {
+	json_t *list;
+	bool tokens;
+};
+
+static int secret_row(void *ctx, struct str name, int64_t created_sec, int64_t expires_sec)
 {
-	json_t *row = json_pack(
-		"{s:o,s:I}", "client", control_text(client), "created", (json_int_t)created_sec);
+	struct rows *r = ctx;
+	json_t *row = json_pack("{s:o,s:I}", r->tokens ? "device" : "client", control_text(name),
+		"created", (json_int_t)created_sec);
 
-	return json_array_append_new(ctx, row) < 0 ? ERR_NOMEM : 0;
+	if (r->tokens)
+		json_object_set_new(row, "expires", json_integer(expires_sec));
+	return json_array_append_new(r->list, row) < 0 ? ERR_NOMEM : 0;
 }
 
-static void list_passwords(struct id_registry *reg, struct http_x *x, struct str user)
+static void list(struct id_registry *reg, struct http_x *x, const struct id_key *k)
 {
-	json_t *list = json_array();
-	int err = id_password_list(reg, user, password_row, list);
+	struct rows r = { json_array(), k->kind == ID_TOKEN };
+	int err = id_secret_list(reg, k->user, k->kind, secret_row, &r);
 
 	if (err < 0) {
-		json_decref(list);
+		json_decref(r.list);
 		control_fail(x, err, NULL);
 		return;
 	}
-	control_reply(x, 200, json_pack("{s:o}", "passwords", list));
+	control_reply(x, 200, json_pack("{s:o}", r.tokens ? "tokens" : "passwords", r.list));
 }
 
-static void add_password(struct id_registry *reg, struct http_x *x, struct str user)
+/* Days from now in the body, or as many as usual. */
+static int expiry(int64_t *expires_sec, const json_t *body)
 {
-	json_t *body = control_body(x);
-	struct str client, secret;
+	const json_t *days = json_object_get(body, "days");
+	json_int_t n = days ? json_integer_value(days) : ID_TOKEN_DAYS;
+
+	*expires_sec = os_wall_sec() + n * 86400;
+	if (n < 1 || n > ID_TOKEN_DAYS_MAX)
+		return err_set(ERR_BAD, "a token is good for 1 to %d days", ID_TOKEN_DAYS_MAX);
+	return 0;
+}
+
+static void add(struct id_registry *reg, struct http_x *x, struct id_key *k)
+{
+	bool token = k->kind == ID_TOKEN;
+	json_t *body = control_body(x), *reply;
+	int64_t expires_sec = 0;
+	struct str secret;
 	int err;
 
 	if (!body)
 		return;
-	client = member(body, "client");
-	secret = member(body, "password");
-	if (secret.p)
-		err = id_password_put(&x->arena, reg, user, client, secret);
-	else
-		err = id_password_add(&secret, &x->arena, reg, user, client);
+	k->name = member(body, token ? "device" : "client");
+	secret = member(body, token ? "token" : "password");
+	err = token ? expiry(&expires_sec, body) : 0;
+	if (err == 0)
+		err = id_secret_add(&secret, &x->arena, reg, k, expires_sec);
 	if (err < 0) {
 		control_fail(x, err, NULL);
 	} else {
-		control_reply(x, 201,
-			json_pack("{s:s%,s:s%,s:s%}", "user", user.p, user.n, "client", client.p,
-				client.n, "password", secret.p, secret.n));
+		reply = json_pack("{s:s%,s:s%,s:s%}", "user", k->user.p, k->user.n,
+			token ? "device" : "client", k->name.p, k->name.n,
+			token ? "token" : "password", secret.p, secret.n);
+		if (token)
+			json_object_set_new(reply, "expires", json_integer(expires_sec));
+		control_reply(x, 201, reply);
 	}
 	if (secret.p)
 		os_wipe((char *)secret.p, secret.n);
 	json_decref(body);
 }
 
+static void revoke(struct id_registry *reg, struct http_x *x, const struct id_key *k)
+{
+	int err = id_secret_revoke(reg, k);
+
+	if (err < 0)
+		control_fail(x, err, NULL);
+	else
+		control_reply(x, 200, json_pack("{s:b}", "ok", 1));
+}
+
 void control_user(struct control *c, struct http_x *x, struct str rest)
 {
 	struct id_registry *reg = registry(c, x);
-	struct str user, what, client;
-	int err;
+	struct id_key k = { ID_PASSWORD, STR_NONE, STR_NONE };
+	struct str what;
 
 	if (!reg)
 		return;
-	str_cut(&user, &rest, rest, '/');
-	str_cut(&what, &client, rest, '/');
-	if (!str_eq(what, STR("app-passwords"))) {
+	str_cut(&k.user, &rest, rest, '/');
+	str_cut(&what, &k.name, rest, '/');
+	if (str_eq(what, STR("device-tokens")))
+		k.kind = ID_TOKEN;
+	if (k.kind != ID_TOKEN && !str_eq(what, STR("app-passwords")))
 		control_fail(x, err_set(ERR_NOENT, "no such path"), NULL);
-	} else if (str_eq(x->method, STR("GET")) && client.n == 0) {
-		list_passwords(reg, x, user);
-	} else if (str_eq(x->method, STR("POST")) && client.n == 0) {
-		add_password(reg, x, user);
-	} else if (str_eq(x->method, STR("DELETE")) && client.n) {
-		err = id_password_revoke(reg, user, client);
-		if (err < 0)
-			control_fail(x, err, NULL);
-		else
-			control_reply(x, 200, json_pack("{s:b}", "ok", 1));
-	} else {
+	else if (str_eq(x->method, STR("GET")) && k.name.n == 0)
+		list(reg, x, &k);
+	else if (str_eq(x->method, STR("POST")) && k.name.n == 0)
+		add(reg, x, &k);
+	else if (str_eq(x->method, STR("DELETE")) && k.name.n)
+		revoke(reg, x, &k);
+	else
 		control_fail(x, err_set(ERR_BAD, "not with this method"), NULL);
-	}
 }

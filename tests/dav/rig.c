@@ -54,7 +54,8 @@ static int rig_main(void *arg)
 	open_all(&r);
 	OK(id_user_add(r.cfg.registry, STR("alice"), STR("Alice")));
 	OK(id_user_add(r.cfg.registry, STR("bob"), STR("Bob")));
-	OK(id_password_add(&r.password, &r.a, r.cfg.registry, STR("alice"), STR("test")));
+	OK(id_secret_add(&r.password, &r.a, r.cfg.registry,
+		&(struct id_key){ ID_PASSWORD, STR("alice"), STR("test") }, 0));
 	static struct id_guard *guard; /* for ever, as in a service */
 	OK(id_guard_open(&guard));
 	r.cfg.guard = guard;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The methods, over a service whose items are lines "uid=..."; one test a family. */
 #include "tests/dav/rig.h"
+#include "os/crypto.h"
 #include "os/fiber.h"
 
 static int check(struct dav_facts *out, struct dav_refusal *why, struct arena *a,
@@ -77,6 +78,33 @@ static void doors(struct rig *r)
 Test(dav, doors)
 {
 	rig_run(&service, doors);
+}
+
+/* What a device's token opens is the git repository. */
+static void tokens(struct rig *r)
+{
+	struct id_key laptop = { ID_TOKEN, STR("alice"), STR("laptop") };
+	struct str token = STR_NONE;
+	struct buf basic;
+	const char *both[2];
+
+	cr_assert_eq(id_secret_add(&token, &r->a, r->cfg.registry, &laptop, os_wall_sec() + 60), 0);
+	buf_init(&basic, &r->a);
+	os_base64(&basic, arena_fmt(&r->a, "alice:%.*s", STR_ARG(token)));
+	both[0] = arena_fmt(&r->a, "Authorization: Basic %s\r\n", basic.p).p;
+	both[1] = arena_fmt(&r->a, "Authorization: Bearer %.*s\r\n", STR_ARG(token)).p;
+	for (int i = 0; i < 2; i++) {
+		want(r, 401, ask(r, "PROPFIND", HOME, both[i], NULL));
+		cr_expect(str_istarts(header(r, "WWW-Authenticate"), STR("Basic realm=")));
+		want(r, 401, ask(r, "PUT", BOOK "x", both[i], "uid=1"));
+		want(r, 200,
+			ask(r, "GET", "/alice.git/info/refs?service=git-upload-pack", both[i],
+				NULL));
+	}
+}
+Test(dav, takes_no_tokens)
+{
+	rig_run(&service, tokens);
 }
 
 static void discovery(struct rig *r)

@@ -81,11 +81,12 @@ def second_init_is_refused(e):
 @stopped
 def exit_codes_and_help(e):
     for args in ((), ("fly",), ("init",), ("status", "--fast"), ("user",), ("user", "fly"), ("log",),
-                 ("user", "app-password", "alice"), ("export", "mail"), ("logs", "-n", "many")):
+                 ("user", "app-password", "alice"), ("user", "device-token", "alice"), ("user", "revoke", "alice"),
+                 ("user", "device-token", "alice", "--device", "x", "--days", "0"), ("export", "mail"), ("logs", "-n", "many")):
         done = e.run(*args, code=2)
         check(done.stderr.startswith("allod: ") and not done.stdout, f"{args}: {done}")
     for args in (("log", "web"), ("up", "web"), ("logs", "web"), ("show", "mail", "refs/heads/nobody"),
-                 ("user", "passwords", "nobody")):
+                 ("user", "passwords", "nobody"), ("user", "device-token", "alice", "--device", "My Laptop")):
         done = e.run(*args, code=1)
         check(done.stderr.startswith("allod: ") and not done.stdout, f"{args}: {done}")
     verbs = re.findall(r"^  ([a-z]+(?: [a-z-]+)?) ", e.run("--help").stdout, re.M)

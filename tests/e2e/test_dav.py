@@ -193,14 +193,19 @@ print("fine")
 
 
 def git_clones(e):
-    # Breakage: a layout that stock git, or a person who looks, can't read.
+    # Breakage: a layout that stock git, or a person who looks, can't read; a device's token that clients can use.
+    token = e.json("user", "device-token", "alice", "--device", "laptop")["token"]
+    for where in (("calendar", "/calendars/alice/"), ("calendar", "/contacts/alice/"), ("contacts", "/contacts/alice/")):
+        for told in (("-u", "alice:" + token), ("-H", "Authorization: Bearer " + token)):
+            if status(e, where[0], "PROPFIND", where[1], *told) != 401:
+                raise Failed(f"{where}: a token opens it")
     for service, path, text in (("calendar", "/calendars/alice/calendar/lunch.ics",
                                  EVENT.format(uid="lunch", title="Lunch", hour=12)),
                                 ("contacts", "/contacts/alice/contacts/lunch.vcf", CARD.format(uid="l", name="Lu"))):
         if status(e, service, "PUT", path, "--data-binary", text) not in (201, 204):
             raise Failed("PUT")
         with tempfile.TemporaryDirectory() as folder:
-            url = base(e, service).replace("https://", f"https://alice:{e.password()}@") + "/alice.git"
+            url = base(e, service).replace("https://", f"https://alice:{token}@") + "/alice.git"
             git = ("git", "-c", f"http.sslCAInfo={e.ca}")
             run(*git, "clone", "-q", url, folder + "/r", env={**os.environ, "GIT_SSL_CAINFO": e.ca})
             run("git", "-C", folder + "/r", "fsck", "--strict")

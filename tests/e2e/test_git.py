@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: ISC
 """Stock git clones and fetches from a running appliance, by protocol v2 and v0."""
 import gzip
+import imaplib
 import os
 import smtplib
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -22,7 +24,7 @@ class Git:
         self.env = {"PATH": os.environ["PATH"], "HOME": e.folder, "GIT_CONFIG_NOSYSTEM": "1",
                     "GIT_SSL_CAINFO": e.ca, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_AUTHOR_NAME": "t",
                     "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
-        helper = os.path.join(e.folder, f"askpass-{user}-{password is None}")
+        helper = os.path.join(e.folder, f"askpass-{user}-{password}")
         with open(helper, "w", opener=lambda p, f: os.open(p, f, 0o700)) as f:
             f.write(f"#!/bin/sh\ncase $1 in User*) echo {user};; *) echo {password or e.password()};; esac\n")
         self.env["GIT_ASKPASS"] = helper
@@ -194,6 +196,63 @@ def raw_answers(e, git, secret):
     assert post(b"not gzip", **{"Content-Encoding": "gzip"})[1][4:8] == b"ERR "
 
 
+def tokens(e):
+    """Breakage: a device's token is good for another device's ref, or for a mail client, or after it was revoked."""
+    append(e, 3)
+    made = e.json("user", "device-token", "alice", "--device", "laptop", "--days", "2")
+    assert sorted(made) == ["device", "expires", "token", "user"] and made["device"] == "laptop", made
+    assert 0 < made["expires"] - time.time() <= 2 * 86400, made
+    token, other = made["token"], e.json("user", "device-token", "alice", "--device", "other")
+    assert 179 * 86400 < other["expires"] - time.time() <= 180 * 86400, other
+    listed = e.json("user", "passwords", "alice")
+    assert {t["device"]: t["expires"] for t in listed["tokens"]} == {m["device"]: m["expires"] for m in (made, other)}, listed
+    git, bearer = Git(e, "alice@example.org", token), Git(e, "nobody", "x")
+    header = ("-c", "http.extraHeader=Authorization: Bearer " + token)
+    git("clone", "-q", git.url(), "by-password")
+    bearer(*header, "clone", "-q", git.url(), "by-header")
+    repo = os.path.join(e.folder, "by-header")
+    mine, phone = "refs/devices/laptop/alice", "refs/devices/phone/alice"
+    bearer(*header, "push", "-q", "origin", "HEAD:" + mine, cwd=repo)
+    git("push", "-q", "origin", "HEAD:" + mine, cwd=os.path.join(e.folder, "by-password"))
+    said = bearer(*header, "push", "origin", "HEAD:" + phone, cwd=repo, good=False)
+    assert "the device's called laptop: push to refs/devices/laptop/alice" in said, said
+    said = bearer(*header, "push", "--atomic", "origin", ":" + mine, "HEAD:" + phone, cwd=repo, good=False)
+    assert "the push is to be atomic" in said and mine in bearer(*header, "ls-remote", cwd=repo), said
+    bearer("commit", "-q", "--allow-empty", "-m", "x", cwd=repo)
+    assert "written by this server alone" in bearer(*header, "push", cwd=repo, good=False)
+    assert "not found" in git("clone", "-q", git.url("bob"), "no", good=False)
+    # nothing else takes it, git takes no app password for one
+    imap = imaplib.IMAP4_SSL("localhost", e.port("imaps"), ssl_context=e.tls())
+    try:
+        imap.login("alice", token)
+        raise harness.Failed("a token reads mail by IMAP")
+    except imaplib.IMAP4.error as err:
+        assert "AUTHENTICATIONFAILED" in str(err), err
+    imap.logout()
+    with smtplib.SMTP_SSL("localhost", e.port("submissions"), context=e.tls(), timeout=60) as smtp:
+        try:
+            smtp.login("alice", token)
+            raise harness.Failed("a token sends mail")
+        except smtplib.SMTPAuthenticationError as err:
+            assert err.smtp_code == 535, err
+    header = ("-c", "http.extraHeader=Authorization: Bearer " + e.password())
+    assert "Authentication failed" in bearer(*header, "ls-remote", git.url(), good=False)
+    # the one that is taken back, alone
+    e.run("user", "revoke", "alice", "--device", "laptop")
+    assert "Authentication failed" in git("ls-remote", git.url(), good=False)
+    e.run("user", "revoke", "alice", "--device", "laptop", code=1)
+    Git(e, "alice", other["token"])("ls-remote", git.url())
+    assert [t["device"] for t in e.json("user", "passwords", "alice")["tokens"]] == ["other"]
+    # as well while nothing runs
+    e.down()
+    again = e.json("user", "device-token", "alice", "--device", "laptop")["token"]
+    e.run("user", "revoke", "alice", "--device", "other")
+    e.up()
+    git = Git(e, "alice", again)
+    git("ls-remote", git.url())
+    assert "Authentication failed" in Git(e, "alice", other["token"])("ls-remote", git.url(), good=False)
+
+
 def big_while_delivering(e):
     """Breakage: the pack is built in memory: 2,000 messages do not fit a 48 MB machine; or the tip is read twice."""
     git = Git(e)
@@ -225,4 +284,4 @@ def big_while_delivering(e):
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main([clones_and_fetches, shallow, answers, big_while_delivering], targets=("virt", "unix")))
+    sys.exit(harness.main([clones_and_fetches, shallow, answers, tokens, big_while_delivering], targets=("virt", "unix")))

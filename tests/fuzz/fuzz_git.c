@@ -66,7 +66,7 @@ static void both_moves(struct str in)
 	os_assert(one.atomic == two.atomic && one.report == two.report);
 	for (size_t i = 0; i < one.n; i++) {
 		os_assert(str_eq(one.p[i].ref, two.p[i].ref) && one.p[i].ref.n <= GIT_REF_BYTES);
-		if (git_push_ref(&device, STR("alice"), one.p[i].ref) == 0)
+		if (git_push_ref(&device, STR("alice"), STR(""), one.p[i].ref) == 0)
 			os_assert(device.n > 0 && str_starts(one.p[i].ref, STR("refs/devices/")));
 	}
 	git_moves_free(&one);

@@ -21,6 +21,17 @@ struct rig {
 	struct arena a;
 };
 
+static int add(struct str *out, struct rig *g, struct str user, struct str client)
+{
+	*out = STR_NONE;
+	return id_secret_add(out, &g->a, g->r, &(struct id_key){ ID_PASSWORD, user, client }, 0);
+}
+
+static int revoke(struct id_registry *r, struct str user, struct str client)
+{
+	return id_secret_revoke(r, &(struct id_key){ ID_PASSWORD, user, client });
+}
+
 static int rig_main(void *arg)
 {
 	struct rig *g = arg;
@@ -65,8 +76,8 @@ static void passwords(struct rig *g)
 	struct buf plain;
 
 	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
-	OK(id_password_add(&one, &g->a, g->r, STR("alice"), STR("thunderbird")));
-	OK(id_password_add(&two, &g->a, g->r, STR("alice"), STR("My Phone")));
+	OK(add(&one, g, STR("alice"), STR("thunderbird")));
+	OK(add(&two, g, STR("alice"), STR("My Phone")));
 	cr_assert_geq(one.n, 26); /* 130 bits in base 32 */
 	cr_assert(!str_eq(one, two));
 	reopen(g);
@@ -85,16 +96,132 @@ static void passwords(struct rig *g)
 	loose.n--;
 	cr_assert_eq(id_login(&who, g->r, STR("alice"), loose), ERR_DENIED);
 
-	OK(id_password_revoke(g->r, STR("alice"), STR("thunderbird")));
+	OK(revoke(g->r, STR("alice"), STR("thunderbird")));
 	cr_assert_eq(id_login(&who, g->r, STR("alice"), one), ERR_DENIED);
 	OK(id_login(&who, g->r, STR("alice"), two));
-	cr_assert_eq(id_password_revoke(g->r, STR("alice"), STR("thunderbird")), ERR_NOENT);
-	cr_assert_eq(id_password_add(&two, &g->a, g->r, STR("bob"), STR("x")), ERR_NOENT);
+	cr_assert_eq(revoke(g->r, STR("alice"), STR("thunderbird")), ERR_NOENT);
+	cr_assert_eq(add(&two, g, STR("bob"), STR("x")), ERR_NOENT);
 }
 
 Test(registry, passwords)
 {
 	with_registry(passwords);
+}
+
+static int add_token(
+	struct str *out, struct rig *g, struct str user, struct str device, int64_t left)
+{
+	struct id_key k = { ID_TOKEN, user, device };
+
+	*out = STR_NONE;
+	return id_secret_add(out, &g->a, g->r, &k, os_wall_sec() + left);
+}
+
+static int login_as(struct rig *g, const char *kind, struct str login, struct str secret)
+{
+	struct id_login who;
+	int err = strcmp(kind, "password") == 0 ? id_login(&who, g->r, login, secret)
+		: strcmp(kind, "token") == 0    ? id_login_device(&who, g->r, login, secret)
+						: id_login_either(&who, g->r, login, secret);
+
+	if (err == 0)
+		cr_expect_eq(who.client[0] == 0, who.device[0] != 0);
+	return err;
+}
+
+/* A device's token opens what takes tokens, and nothing else; until it expires, is replaced or revoked. */
+static void tokens(struct rig *g)
+{
+	struct id_key laptop = { ID_TOKEN, STR("alice"), STR("laptop") };
+	struct str password, token, other, old, again, alice = STR("alice");
+	struct id_login who;
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	OK(id_user_add(g->r, STR("bob"), STR("Bob")));
+	OK(add(&password, g, alice, STR("laptop")));
+	OK(add_token(&token, g, alice, STR("laptop"), 60));
+	OK(add_token(&old, g, alice, STR("old"), 0));
+	OK(add_token(&other, g, STR("bob"), STR("laptop"), 60));
+	reopen(g);
+	OK(id_login_device(&who, g->r, STR("Alice@example.org"), token));
+	cr_expect_str_eq(who.user, "alice");
+	cr_expect_str_eq(who.device, "laptop");
+	OK(id_login(&who, g->r, alice, password));
+	cr_expect_str_eq(who.device, "");
+	cr_expect_str_eq(who.client, "laptop");
+	OK(login_as(g, "either", alice, token));
+	OK(login_as(g, "either", alice, password));
+	cr_expect_eq(login_as(g, "password", alice, token), ERR_DENIED);
+	cr_expect_eq(login_as(g, "password", alice, old), ERR_DENIED);
+	cr_expect_eq(login_as(g, "token", alice, password), ERR_DENIED);
+	cr_expect_eq(login_as(g, "token", alice, other), ERR_DENIED);
+	cr_expect_eq(login_as(g, "token", STR("carol"), token), ERR_DENIED);
+	cr_expect_eq(login_as(g, "token", alice, STR("")), ERR_DENIED);
+	cr_expect_eq(login_as(g, "token", alice, old), ERR_TIMEOUT);
+	cr_expect(strstr(err_text(ERR_TIMEOUT), "--device old"));
+	cr_expect_eq(login_as(g, "either", alice, old), ERR_TIMEOUT);
+
+	again = token; /* the same for another service, longer */
+	OK(id_secret_add(&again, &g->a, g->r, &laptop, os_wall_sec() + 120));
+	OK(login_as(g, "token", alice, token));
+	again = str_sub(token, 0, token.n - 1);
+	cr_expect_eq(id_secret_add(&again, &g->a, g->r, &laptop, os_wall_sec() + 120), ERR_BAD);
+	OK(add_token(&again, g, alice, STR("laptop"), 60));
+	cr_expect_eq(login_as(g, "token", alice, token), ERR_DENIED);
+	OK(login_as(g, "token", alice, again));
+	OK(id_secret_revoke(g->r, &laptop));
+	cr_expect_eq(login_as(g, "either", alice, again), ERR_DENIED);
+	cr_expect_eq(login_as(g, "token", alice, again), ERR_DENIED);
+	OK(login_as(g, "password", alice, password)); /* of the same name */
+	cr_expect_eq(id_secret_revoke(g->r, &laptop), ERR_NOENT);
+}
+
+Test(registry, tokens_of_devices)
+{
+	with_registry(tokens);
+}
+
+static int count_rows(void *ctx, struct str name, int64_t created_sec, int64_t expires_sec)
+{
+	cr_expect(str_eq(name, STR("my-2")) && expires_sec - created_sec >= 60);
+	++*(int *)ctx;
+	return 0;
+}
+
+static void device_names(struct rig *g)
+{
+	static const struct str bad[] = { STR(""), STR("Laptop"), STR("my laptop"), STR("a/b"),
+		STR(".."), STR("a.b"), STR("a_b"), STR("a\0b"),
+		STR("0123456789012345678901234567890123456789012345678901234567890123") };
+	struct store_why why = { STR("a"), STR("a@b"), STR("test"), 0 };
+	struct store_edit *e;
+	struct str token, text;
+	int rows = 0;
+
+	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		cr_expect_eq(add_token(&token, g, STR("alice"), bad[i], 60), ERR_BAD, "row %zu", i);
+	OK(add_token(&token, g, STR("alice"), STR("my-2"), 60));
+	OK(id_secret_list(g->r, STR("alice"), ID_TOKEN, count_rows, &rows));
+	OK(id_secret_list(g->r, STR("alice"), ID_PASSWORD, count_rows, &rows));
+	cr_expect_eq(rows, 1);
+	/* as somebody else might write the branch */
+	text = STR("blake2b:00112233445566778899aabbccddeeff:"
+		   "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
+	OK(store_edit_begin(&e, g->s, STR("refs/heads/estate"), OS_FOREVER));
+	OK(store_edit_put_bytes(e,
+		STR("users/alice/tokens/"
+		    "0123456789012345678901234567890123456789012345678901234567890123"),
+		text));
+	OK(store_edit_commit(NULL, e, &why));
+	rows = 0;
+	OK(id_secret_list(g->r, STR("alice"), ID_TOKEN, count_rows, &rows));
+	cr_expect_eq(rows, 1);
+}
+
+Test(registry, names_of_devices)
+{
+	with_registry(device_names);
 }
 
 static void denied(struct rig *g)
@@ -106,7 +233,7 @@ static void denied(struct rig *g)
 
 	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
 	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("")), ERR_DENIED); /* no password yet */
-	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c")));
+	OK(add(&secret, g, STR("alice"), STR("c")));
 	for (size_t i = 0; i < ARRAY_LEN(logins); i++)
 		cr_assert_eq(id_login(&who, g->r, logins[i], secret), ERR_DENIED, "row %zu", i);
 	cr_assert_eq(id_login(&who, g->r, STR("alice"), STR("")), ERR_DENIED);
@@ -216,9 +343,9 @@ static void followed(struct rig *g)
 
 	OK(id_open(&other, g->s));
 	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
-	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c")));
+	OK(add(&secret, g, STR("alice"), STR("c")));
 	OK(id_login(&who, other, STR("alice"), secret));
-	OK(id_password_revoke(other, STR("alice"), STR("c")));
+	OK(revoke(other, STR("alice"), STR("c")));
 	cr_assert_eq(id_login(&who, g->r, STR("alice"), secret), ERR_DENIED);
 	id_close(other);
 }
@@ -232,7 +359,7 @@ static void damaged(struct rig *g)
 	struct str secret;
 
 	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
-	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c")));
+	OK(add(&secret, g, STR("alice"), STR("c")));
 	OK(store_edit_begin(&e, g->s, STR("refs/heads/estate"), OS_FOREVER));
 	OK(store_edit_put_bytes(e, STR("users/alice/passwords/bad"), STR("blake2b:zz\n")));
 	OK(store_edit_commit(NULL, e, &why));
@@ -249,10 +376,10 @@ static void many(struct rig *g)
 	OK(id_user_add(g->r, STR("alice"), STR("Alice")));
 	for (int i = 0; i < ID_PASSWORDS_MAX; i++) {
 		client = arena_fmt(&g->a, "c%d", i);
-		OK(id_password_add(&secret, &g->a, g->r, STR("alice"), client));
+		OK(add(&secret, g, STR("alice"), client));
 	}
-	cr_assert_eq(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("more")), ERR_LIMIT);
-	OK(id_password_add(&secret, &g->a, g->r, STR("alice"), STR("c7")));
+	cr_assert_eq(add(&secret, g, STR("alice"), STR("more")), ERR_LIMIT);
+	OK(add(&secret, g, STR("alice"), STR("c7")));
 	OK(id_login(&who, g->r, STR("alice"), secret));
 	cr_assert_str_eq(who.client, "c7");
 }

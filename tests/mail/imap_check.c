@@ -146,7 +146,7 @@ static void pair_end(struct pair *p)
 static void env_open(struct imap_check_env *e)
 {
 	struct arena a;
-	struct str password;
+	struct str password = STR_NONE;
 	struct fake_disk *f = fake_disk_new(24 << 20);
 	f->eager = true;
 	e->disk = &f->d;
@@ -159,7 +159,8 @@ static void env_open(struct imap_check_env *e)
 	OK(id_open(&e->conf.registry, e->store));
 	OK(id_guard_open(&e->conf.guard));
 	OK(id_user_add(e->conf.registry, STR("alice"), STR("Alice")));
-	OK(id_password_add(&password, &a, e->conf.registry, STR("alice"), STR("test")));
+	OK(id_secret_add(&password, &a, e->conf.registry,
+		&(struct id_key){ ID_PASSWORD, STR("alice"), STR("test") }, 0));
 	snprintf(e->password, sizeof(e->password), "%.*s", STR_ARG(password));
 	arena_free(&a);
 	e->conf.mail = e->mail;

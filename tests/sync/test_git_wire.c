@@ -238,28 +238,37 @@ Test(git, moves_and_their_words)
 Test(git, where_a_device_may_push)
 {
 	static const struct {
-		const char *ref, *device, *said; /* one of the two */
+		const char *only, *ref, *device, *said; /* device or said */
 	} rows[] = {
-		{ "refs/devices/laptop/alice", "laptop", NULL },
-		{ "refs/devices/my-2/alice", "my-2", NULL },
-		{ "refs/heads/alice", NULL, "written by this server alone" },
-		{ "refs/heads/bob", NULL, "push to refs/devices/<device>/alice" },
-		{ "refs/heads/estate", NULL, "not taken here" },
-		{ "refs/devices/laptop/bob", NULL, "not taken here" },
-		{ "refs/devices/laptop/x/alice", NULL, "not taken here" },
-		{ "refs/devices//alice", NULL, "not taken here" },
-		{ "refs/devices/Laptop/alice", NULL, "lower-case" },
-		{ "refs/devices/l.p/alice", NULL, "lower-case" },
-		{ "refs/devices/"
-		  "0123456789012345678901234567890123456789012345678901234567890123/alice",
+		{ "", "refs/devices/laptop/alice", "laptop", NULL },
+		{ "", "refs/devices/my-2/alice", "my-2", NULL },
+		{ "", "refs/heads/alice", NULL, "written by this server alone" },
+		{ "", "refs/heads/bob", NULL, "push to refs/devices/<device>/alice" },
+		{ "", "refs/heads/estate", NULL, "not taken here" },
+		{ "", "refs/devices/laptop/bob", NULL, "not taken here" },
+		{ "", "refs/devices/laptop/x/alice", NULL, "not taken here" },
+		{ "", "refs/devices//alice", NULL, "not taken here" },
+		{ "", "refs/devices/Laptop/alice", NULL, "lower-case" },
+		{ "", "refs/devices/l.p/alice", NULL, "lower-case" },
+		{ "",
+			"refs/devices/"
+			"0123456789012345678901234567890123456789012345678901234567890123/alice",
 			NULL, "lower-case" },
-		{ "refs/endpoints/x/alice", NULL, "not taken here" },
-		{ "refs/tags/v1", NULL, "not taken here" },
+		{ "", "refs/endpoints/x/alice", NULL, "not taken here" },
+		{ "", "refs/tags/v1", NULL, "not taken here" },
+		/* by the token of one device */
+		{ "laptop", "refs/devices/laptop/alice", "laptop", NULL },
+		{ "laptop", "refs/devices/phone/alice", NULL, "push to refs/devices/laptop/alice" },
+		{ "laptop", "refs/devices/laptop2/alice", NULL, "the device's called laptop" },
+		{ "laptop", "refs/devices/lapto/alice", NULL, "the device's called laptop" },
+		{ "laptop", "refs/devices/laptop/bob", NULL, "not taken here" },
+		{ "laptop", "refs/heads/alice", NULL, "written by this server alone" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct str device = STR_NONE;
-		int err = git_push_ref(&device, STR("alice"), str_of(rows[i].ref));
+		int err = git_push_ref(
+			&device, STR("alice"), str_of(rows[i].only), str_of(rows[i].ref));
 		if (rows[i].device)
 			cr_expect(err == 0 && str_eq(device, str_of(rows[i].device)), "%s",
 				rows[i].ref);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "provisioner/give.h"
+#include "provisioner/say.h"
 
 #define LINE_MAX_BYTES 65536
 
@@ -11,11 +12,19 @@ struct giving {
 	bool in_item, done;
 };
 
+void prov_left_out(struct prov_written *out, struct str name, const char *why)
+{
+	out->skipped++;
+	prov_note("%.*s: left out: %s", STR_ARG(name), why);
+}
+
 static int take_line(struct giving *v, struct str line)
 {
 	json_t *j = json_loadb(line.p, line.n, 0, NULL);
 	const char *error = json_string_value(json_object_get(j, "error"));
 	const char *item = json_string_value(json_object_get(j, "item"));
+	const char *left = json_string_value(json_object_get(j, "left_out"));
+	const char *why = json_string_value(json_object_get(j, "why"));
 	json_int_t bytes = json_integer_value(json_object_get(j, "bytes"));
 	int err = 0;
 
@@ -26,7 +35,9 @@ static int take_line(struct giving *v, struct str line)
 		v->left = (uint64_t)bytes;
 		v->name.n = 0;
 		buf_addz(&v->name, item);
-	} else if (json_object_get(j, "collection"))
+	} else if (left && why)
+		prov_left_out(v->g->out, str_of(left), why);
+	else if (json_object_get(j, "collection"))
 		err = v->g->head(v->g->ctx, j);
 	else if (json_is_true(json_object_get(j, "ok")))
 		v->done = true;

@@ -10,20 +10,23 @@
 #include "provisioner/client.h"
 #include "services/control/items.h"
 
+struct prov_written {
+	uint64_t items, collections;
+	uint64_t skipped; /* that can't be given or read as what they should be, each was told */
+	uint64_t zones;   /* that bear the name of another one, and were left out */
+};
+void prov_left_out(struct prov_written *out, struct str name, const char *why);
+
 struct prov_give {
 	/* {collection, kind, name?, color?, ...}; then each of its items. < 0 stops and is returned. */
 	int (*head)(void *ctx, const json_t *collection);
 	int (*item)(void *ctx, struct str name, struct str bytes);
 	void *ctx;
+	struct prov_written *out; /* takes what the service leaves out */
 };
 /* BLOCKS. */
 MUST_CHECK int prov_give(struct prov_client *c, const char *target, const struct prov_give *g);
 
-struct prov_written {
-	uint64_t items, collections;
-	uint64_t skipped; /* that can't be read as what they should be, each was told */
-	uint64_t zones;   /* that bear the name of another one, and were left out */
-};
 /* Both replace nothing before all is there; "-" is standard output. BLOCK. */
 MUST_CHECK int prov_write_ics(
 	struct prov_written *out, struct prov_client *c, const char *target, const char *file);

@@ -51,7 +51,7 @@ static int put_lines(struct writing *w, struct str s)
 	return err;
 }
 
-/* Is it to be written? Each name once. */
+/* Is it to be written? Each name once, as far as they are remembered; to say one again does no harm. */
 static bool new_zone(struct writing *w, const struct content *c)
 {
 	const struct content_line *l = content_get(c, STR("TZID"), NULL);
@@ -65,7 +65,7 @@ static bool new_zone(struct writing *w, const struct content *c)
 		}
 	z.tzid = arena_dup(&w->kept, z.tzid);
 	if (!z.tzid.p || w->zone_count == ZONES_MAX)
-		return false;
+		return true;
 	w->zones[w->zone_count++] = z;
 	return true;
 }
@@ -93,8 +93,7 @@ static int item(void *ctx, struct str name, struct str bytes)
 	if (err == 0 && !content_child(root, part, NULL))
 		err = err_set(ERR_BAD, "there is no %.*s in it", STR_ARG(part));
 	if (err < 0) {
-		w->out->skipped++;
-		prov_note("%.*s: left out: %s", STR_ARG(name), err_text(err));
+		prov_left_out(w->out, name, err_text(err));
 		return 0;
 	}
 	w->out->items++;
@@ -123,7 +122,7 @@ static int head(void *ctx, const json_t *collection)
 
 static int write_all(struct writing *w, struct prov_client *c, const char *target)
 {
-	struct prov_give g = { head, item, w };
+	struct prov_give g = { head, item, w, w->out };
 	int err = prov_give(c, target, &g);
 
 	if (err == 0)

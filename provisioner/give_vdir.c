@@ -132,7 +132,7 @@ int prov_write_vdir(
 	struct prov_written *out, struct prov_client *c, const char *target, const char *dir)
 {
 	struct writing w = { .out = out, .dir = dir, .top = -1, .folder = -1 };
-	struct prov_give g = { head, item, &w };
+	struct prov_give g = { head, item, &w, out };
 	int err;
 
 	*out = (struct prov_written){ 0 };

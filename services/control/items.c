@@ -133,6 +133,11 @@ static int send_item(void *ctx, struct str name, struct str bytes)
 	return err < 0 || !bytes.n ? err : http_send(s->x, bytes);
 }
 
+static int send_left_out(void *ctx, struct str name, const char *why)
+{
+	return send_row(ctx, json_pack("{s:o,s:s}", "left_out", control_text(name), "why", why));
+}
+
 void control_items_out(struct control *c, struct http_x *x, struct str rest)
 {
 	struct sending s = { .x = x };
@@ -141,6 +146,7 @@ void control_items_out(struct control *c, struct http_x *x, struct str rest)
 		.collection = control_param(x, "collection"),
 		.head = send_row,
 		.item = send_item,
+		.left_out = send_left_out,
 		.ctx = &s,
 	};
 	int err;

@@ -34,6 +34,7 @@ struct control_outgo {
 	int (*head)(void *ctx,
 		json_t *collection); /* {collection, kind, name, color, ...}; takes it over */
 	int (*item)(void *ctx, struct str name, struct str bytes); /* of that collection */
+	int (*left_out)(void *ctx, struct str name, const char *why);
 	void *ctx;
 };
 struct control_items {

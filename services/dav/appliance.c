@@ -13,6 +13,7 @@
 /* Nobody new comes in when less memory is free: those inside need some for what they do. */
 #define RESERVE_PART 8 /* of all memory */
 #define RESERVE_MAX  ((uint64_t)16 << 20)
+#define PARTINGS_MAX 64 /* being closed at once, each for a second or so */
 
 struct options {
 	struct str tls_cert, tls_key, token;
@@ -33,13 +34,19 @@ static struct {
 	struct store_driver driver;
 	struct dav_config dav;
 	struct os_listener *listener;
-	unsigned connections;
+	unsigned connections, partings;
 } app;
 
 static void serve(void *stream)
 {
 	dav_session(&app.dav, stream);
 	app.connections--;
+}
+
+static void part(void *stream)
+{
+	os_stream_close(stream);
+	app.partings--;
 }
 
 static bool room_for_one(void)
@@ -59,14 +66,17 @@ static void accept_all(void *arg)
 
 	(void)arg;
 	while ((err = os_accept(&s, app.listener, OS_FOREVER)) == 0) {
-		if (!room_for_one() || os_spawn(name, serve, s) < 0) {
-			/* Before TLS there are no words to say it in. */
+		bool room = room_for_one();
+		if (!room) /* before TLS there are no words to say it in */
 			os_log(OS_WARN, "svc=%s event=refused why=busy connections=%u", name,
 				app.connections);
+		/* Closing takes as long as the other side likes, up to a point: not here, if it can be. */
+		if ((!room && app.partings >= PARTINGS_MAX) ||
+			os_spawn(name, room ? serve : part, s) < 0) {
 			os_stream_close(s);
 			continue;
 		}
-		app.connections++;
+		(*(room ? &app.connections : &app.partings))++;
 		os_yield(); /* what it allocates first is seen before the next one is let in */
 	}
 	if (err != ERR_CLOSED)

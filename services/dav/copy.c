@@ -172,6 +172,11 @@ static int put_copy(struct store_edit *e, struct job *j)
 	return side.err < 0 ? side.err : store_edit_put(e, buf_str(&side), &there.oid, STORE_BLOB);
 }
 
+static void refuse_there(struct dav_request *r)
+{
+	dav_refuse(r, 412, STR_NONE, NULL, "the destination is there already");
+}
+
 /* Makes room at the destination; < 0 with the edit aborted and an answer given. */
 static int replace(struct store_edit *e, struct job *j, const struct dav_res *there)
 {
@@ -183,7 +188,7 @@ static int replace(struct store_edit *e, struct job *j, const struct dav_res *th
 	j->replaced = true;
 	if (!j->overwrite) {
 		store_edit_abort(e);
-		dav_refuse(r, 412, STR_NONE, NULL, "the destination is there already");
+		refuse_there(r);
 		return ERR_EXIST;
 	}
 	if (!there->node.collection) {
@@ -239,6 +244,7 @@ static void copy(struct dav_request *r, bool move)
 {
 	struct job *j = ARENA_NEW(&r->a, struct job);
 	struct store_edit *e;
+	struct dav_res there;
 	int err;
 
 	if (!j) {
@@ -252,6 +258,11 @@ static void copy(struct dav_request *r, bool move)
 	err = dav_res_find(&j->from, r, &r->path);
 	if (err < 0) {
 		dav_fail_err(r, err);
+		return;
+	}
+	/* Said before what is wrong with the item: an UID that is taken there, by this very item. */
+	if (!j->overwrite && dav_res_find(&there, r, &j->to) >= 0) {
+		refuse_there(r);
 		return;
 	}
 	if (suits(j) < 0 || dav_edit_begin(&e, r) < 0 || change(e, j) < 0)

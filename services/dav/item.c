@@ -6,11 +6,29 @@
 #define OLD_BYTES (16u << 20) /* to read an item that is to be replaced */
 
 /* ---- GET ---- */
-void dav_get(struct dav_request *r)
+/* What is told of an item's bytes, and as what: those of our kind in the version that is accepted. */
+static int represent(struct str *bytes, struct dav_request *r, struct dav_res *up)
 {
 	const struct dav_service *s = r->cfg->service;
+	struct str type = STR("application/octet-stream");
+	int err = 0;
+
+	if (dav_res_meta(up, r)->kind == s->kind) {
+		type = s->type;
+		if (s->prefer)
+			http_header(r->x, "Vary", STR("Accept"));
+		if (s->prefer && http_get(r->x, "Accept").p)
+			err = s->prefer(bytes, &type, &r->a, http_get(r->x, "Accept"));
+	}
+	if (err >= 0)
+		http_header(r->x, "Content-Type", type);
+	return err;
+}
+
+void dav_get(struct dav_request *r)
+{
 	struct dav_res res, up;
-	struct str bytes, type;
+	struct str bytes;
 	struct buf tag;
 	int err = dav_res_find(&res, r, &r->path);
 
@@ -37,20 +55,12 @@ void dav_get(struct dav_request *r)
 	up = (struct dav_res){ .path = r->path };
 	up.path.n--;
 	err = dav_node_find(&up.node, r->cfg->store, &r->root, up.path.segs, up.path.n);
-	type = STR("application/octet-stream");
-	if (err >= 0 && dav_res_meta(&up, r)->kind == s->kind) {
-		type = s->type;
-		if (s->prefer)
-			http_header(r->x, "Vary", STR("Accept"));
-		if (s->prefer && http_get(r->x, "Accept").p)
-			err = s->prefer(&bytes, &type, &r->a, http_get(r->x, "Accept"));
-		if (err < 0) {
-			dav_fail_err(r, err);
-			return;
-		}
-	}
-	http_header(r->x, "Content-Type", type);
-	http_reply(r->x, 200, bytes);
+	if (err >= 0)
+		err = represent(&bytes, r, &up);
+	if (err < 0)
+		dav_fail_err(r, err);
+	else
+		http_reply(r->x, 200, bytes);
 }
 
 /* ---- PUT ---- */
@@ -210,13 +220,33 @@ static bool is_collection(struct dav_request *r)
 		node.collection;
 }
 
+/* The bytes are kept as they came, so the tag holds for what the client has; it may ask for them (RFC 7240, 4.2). */
+static void tell_put(struct dav_request *r, struct dav_res *up, const struct store_oid *oid,
+	struct str bytes, bool is_new)
+{
+	struct buf tag, at;
+
+	buf_init(&tag, &r->a);
+	dav_etag(&tag, oid);
+	http_header(r->x, "ETag", buf_str(&tag));
+	if (!dav_prefers(r, "return=representation") || represent(&bytes, r, up) < 0) {
+		http_reply(r->x, is_new ? 201 : 204, STR(""));
+		return;
+	}
+	buf_init(&at, &r->a);
+	dav_href(&at, &r->path, false);
+	http_header(r->x, "Content-Location", buf_str(&at));
+	http_header(r->x, "Preference-Applied", STR("return=representation"));
+	http_reply(r->x, is_new ? 201 : 200, bytes);
+}
+
 void dav_put(struct dav_request *r)
 {
 	struct store_edit *e;
 	struct store_entry there;
 	struct dav_res up;
 	struct str bytes;
-	struct buf file, tag;
+	struct buf file;
 	bool is_new, kept = true;
 	int err;
 
@@ -272,11 +302,7 @@ void dav_put(struct dav_request *r)
 	if (dav_edit_commit(e, r, is_new ? "put new" : "put") < 0)
 		return;
 	dav_settled(r, bytes);
-	/* The bytes are kept as they came, so the tag holds for what the client has. */
-	buf_init(&tag, &r->a);
-	dav_etag(&tag, &there.oid);
-	http_header(r->x, "ETag", buf_str(&tag));
-	http_reply(r->x, is_new ? 201 : 204, STR(""));
+	tell_put(r, &up, &there.oid, bytes, is_new);
 }
 
 /* ---- DELETE ---- */

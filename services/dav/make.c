@@ -180,7 +180,11 @@ void dav_proppatch(struct dav_request *r)
 		dav_fail_err(r, err);
 		return;
 	}
-	if (c.failed || dav_edit_commit(e, r, "properties of") >= 0)
+	if (!c.failed && dav_edit_commit(e, r, "properties of") < 0)
+		return;
+	if (!c.failed && dav_briefly(r)) /* RFC 8144, 2 */
+		http_reply(r->x, 200, STR(""));
+	else
 		outcomes(r, &c, res.node.collection);
 }
 

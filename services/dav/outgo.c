@@ -52,14 +52,13 @@ static int give_shard(struct going *g, const struct store_oid *shard)
 		arena_reset(&g->item);
 		buf_init(&name, &g->item);
 		dav_name_unescape(&name, g->p[i].name);
+		if (name.err < 0)
+			return name.err;
 		err = store_blob_all(&bytes, &g->item, g->w->store, &g->p[i].oid, DAV_ITEM_MAX);
-		if (err == ERR_LIMIT) { /* of a plain collection that became ours by a push */
-			err = 0;
-			continue;
-		}
-		if (err >= 0)
-			err = name.err < 0 ? name.err
-					   : g->out->item(g->out->ctx, buf_str(&name), bytes);
+		if (err == ERR_LIMIT) /* of a plain collection that became ours by a push */
+			err = g->out->left_out(g->out->ctx, buf_str(&name), "it is over 1 MiB");
+		else if (err >= 0)
+			err = g->out->item(g->out->ctx, buf_str(&name), bytes);
 	}
 	return err;
 }

@@ -123,8 +123,6 @@ void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collec
 
 void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct xml *root)
 {
-	bool minimal = dav_prefers(r, "return=minimal") || dav_prefers(r, "return-minimal");
-
 	*out = (struct dav_asked){ .kind = DAV_ASK_ALL };
 	out->prop = xml_child(root, XML_DAV, "prop");
 	if (out->prop)
@@ -135,10 +133,7 @@ void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct x
 		out->prop = xml_child(root, XML_DAV, "include");
 	if (out->kind != DAV_ASK_SOME)
 		return;
-	/* What Apple's clients say for the same. */
-	out->minimal = minimal || str_ieq(http_get(r->x, "Brief"), STR("t"));
-	if (minimal)
-		http_header(r->x, "Preference-Applied", STR("return=minimal"));
+	out->minimal = dav_briefly(r);
 }
 
 bool dav_prefers(const struct dav_request *r, const char *what)
@@ -154,6 +149,15 @@ bool dav_prefers(const struct dav_request *r, const char *what)
 		}
 	}
 	return false;
+}
+
+bool dav_briefly(struct dav_request *r)
+{
+	bool minimal = dav_prefers(r, "return=minimal") || dav_prefers(r, "return-minimal");
+
+	if (minimal)
+		http_header(r->x, "Preference-Applied", STR("return=minimal"));
+	return minimal || str_ieq(http_get(r->x, "Brief"), STR("t"));
 }
 
 /* ---- resources ---- */

@@ -96,6 +96,8 @@ struct dav_asked {
 };
 /* Does a Prefer header (RFC 7240) name it? */
 bool dav_prefers(const struct dav_request *r, const char *what);
+/* return=minimal, which the reply then says was applied, or what Apple's clients say for it. */
+bool dav_briefly(struct dav_request *r);
 void dav_asked_read(struct dav_asked *out, struct dav_request *r, const struct xml *root);
 void dav_multi_props(struct dav_multi *m, struct dav_res *res, const struct dav_asked *asked);
 void dav_multi_status(struct dav_multi *m, const struct dav_path *p, bool collection, int status);

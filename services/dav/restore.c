@@ -41,18 +41,9 @@ static int take(void *ctx, const struct store_change *c)
 		g->more = true;
 		return ERR_CLOSED;
 	}
-	struct words_change *one = &g->p[g->n];
-	*one = (struct words_change){ .path = arena_dup(&g->turn, c->path), .was = STR("") };
-	if (!one->path.p)
-		return err_set(ERR_LIMIT, "dav: names too long to restore at once");
-	one->has_before = c->before != NULL;
-	one->has_after = c->after != NULL;
-	if (c->before)
-		one->before = *c->before;
-	if (c->after)
-		one->after = *c->after;
-	g->n++;
-	return 0;
+	int err = words_change_of(&g->p[g->n], &g->turn, c);
+	g->n += err >= 0;
+	return err;
 }
 
 static int take_folder(struct restoring *g, struct str folder)

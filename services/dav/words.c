@@ -27,6 +27,19 @@ static bool speaks(void *ctx, const struct store_oid *tree)
 }
 
 /* ---- gathering ---- */
+int words_change_of(struct words_change *out, struct arena *a, const struct store_change *c)
+{
+	*out = (struct words_change){ .path = arena_dup(a, c->path),
+		.was = STR(""),
+		.has_before = c->before != NULL,
+		.has_after = c->after != NULL };
+	if (c->before)
+		out->before = *c->before;
+	if (c->after)
+		out->after = *c->after;
+	return out->path.p ? 0 : err_set(ERR_LIMIT, "dav: names too long for one turn");
+}
+
 struct gather {
 	struct arena a;
 	struct words_change *p;
@@ -50,18 +63,10 @@ static int take(void *ctx, const struct store_change *c)
 		g->p = p;
 		g->cap = cap;
 	}
-	struct words_change *one = &g->p[g->n];
-	*one = (struct words_change){ .path = arena_dup(&g->a, c->path), .was = STR("") };
-	if (!one->path.p) {
+	if (words_change_of(&g->p[g->n], &g->a, c) < 0) {
 		g->more = true;
 		return ERR_CLOSED;
 	}
-	one->has_before = c->before != NULL;
-	one->has_after = c->after != NULL;
-	if (c->before)
-		one->before = *c->before;
-	if (c->after)
-		one->after = *c->after;
 	g->n++;
 	return 0;
 }

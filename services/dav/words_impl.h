@@ -43,6 +43,9 @@ struct words_change {
 	bool gone;      /* ... and this is what was left behind: nothing to tell */
 	bool kept;      /* of a restore: not done */
 };
+/* `path` in the arena; ERR_LIMIT: it is full. */
+MUST_CHECK int words_change_of(
+	struct words_change *out, struct arena *a, const struct store_change *c);
 /* A new reference; NULL: nothing to tell, or out of memory. `trees`: the old one, the new one; names are
  * looked up in the new one first. */
 json_t *words_row(struct dav_words *w, const struct store_oid *const trees[2],

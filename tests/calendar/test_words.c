@@ -419,3 +419,57 @@ Test(words, restore_of_many_is_several_commits)
 {
 	rig_run(&calendar_service, in_several);
 }
+
+/* ---- giving ---- */
+static int give_head(void *ctx, json_t *collection)
+{
+	buf_fmt(ctx, "[%s]", json_string_value(json_object_get(collection, "collection")));
+	json_decref(collection);
+	return 0;
+}
+static int give_item(void *ctx, struct str name, struct str bytes)
+{
+	buf_fmt(ctx, " %.*s: %zu", STR_ARG(name), bytes.n);
+	return 0;
+}
+static int give_left_out(void *ctx, struct str name, const char *why)
+{
+	buf_fmt(ctx, " %.*s: %s", STR_ARG(name), why);
+	return 0;
+}
+
+/* What a push brought is given as far as it can be, and the rest is named: an export that is silent of it passes for whole. */
+static void given(struct rig *r)
+{
+	struct store_why why = { alice, STR("alice@example.org"), STR("push"), 0 };
+	static char large[(1 << 20) + 1];
+	struct control_items items;
+	struct store_edit *e;
+	struct buf b;
+	struct control_outgo out = {
+		.ref = alice,
+		.collection = { "calendar", 8 },
+		.head = give_head,
+		.item = give_item,
+		.left_out = give_left_out,
+		.ctx = &b,
+	};
+
+	buf_init(&b, &r->a);
+	speak(r);
+	dav_transfer(&items, &mine);
+	want(r, 207, ask(r, "PROPFIND", HOME, "Depth: 1\r\n", NULL));
+	cr_assert_eq(store_edit_begin(&e, r->cfg.store, alice, OS_FOREVER), 0);
+	cr_assert_eq(store_edit_put_bytes(e, STR("calendar/00/small.ics"), STR("1")), 0);
+	cr_assert_eq(
+		store_edit_put_bytes(e, STR("calendar/01/large.ics"), str_n(large, sizeof(large))),
+		0);
+	cr_assert_eq(store_edit_commit(NULL, e, &why), 0);
+	cr_assert_eq(items.give(items.ctx, &out), 0);
+	cr_expect_str_eq(b.p, "[calendar] small.ics: 1 large.ics: it is over 1 MiB");
+}
+
+Test(words, what_is_not_given_is_told)
+{
+	rig_run(&calendar_service, given);
+}

@@ -228,6 +228,9 @@ static void uids(struct rig *r)
 	/* By COPY or MOVE neither, from elsewhere or from beside it; the same one may come back. */
 	want(r, 201, ask(r, "PUT", BOOK "e", NULL, "uid=5"));
 	want(r, 201, ask(r, "PUT", HOME "other/f", NULL, "uid=6"));
+	/* What may not be replaced is told before whose UID it has. */
+	want(r, 412,
+		ask(r, "COPY", HOME "other/f", "Overwrite: F\r\nDestination: " BOOK "a\r\n", NULL));
 	want(r, 409, ask(r, "COPY", HOME "other/f", "Destination: " BOOK "a\r\n", NULL));
 	cr_expect(says(r, "<CR:no-uid-conflict><D:href>" BOOK "a</D:href>"));
 	want(r, 409, ask(r, "MOVE", HOME "other/f", "Destination: " BOOK "a\r\n", NULL));

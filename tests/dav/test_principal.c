@@ -341,7 +341,31 @@ static void asks(struct rig *r)
 				PROPFIND("<displayname/><nope/>")));
 		cr_expect(!says(r, "nope") && says(r, "displayname"), "%s", briefly[i]);
 		cr_expect_eq(header(r, "Preference-Applied").n > 0, i < 3);
+		/* Of a PROPPATCH only what failed; a body that tells of successes alone is what nobody asked for. */
+		want(r, 200,
+			ask(r, "PROPPATCH", CAL, briefly[i],
+				"<propertyupdate" NS "><set><prop>"
+				"<displayname>&lt;Cal></displayname></prop></set></"
+				"propertyupdate>"));
+		cr_expect(!says(r, "multistatus"));
+		cr_expect_eq(header(r, "Preference-Applied").n > 0, i < 3);
+		want(r, 207,
+			ask(r, "PROPPATCH", CAL, briefly[i],
+				"<propertyupdate" NS "><set><prop>"
+				"<getetag>1</getetag></prop></set></propertyupdate>"));
+		cr_expect(says(r, "<D:getetag/>"));
 	}
+	/* The item as it is kept, in the answer to what keeps it (RFC 7240, 4.2; RFC 8144, 3.1). */
+	want(r, 201, ask(r, "PUT", CAL "a", "Prefer: return=representation\r\n", "1"));
+	cr_expect(str_eq(r->reply, STR("1")) && header(r, "ETag").n);
+	cr_expect(str_eq(header(r, "Content-Location"), STR(CAL "a")));
+	cr_expect(str_eq(header(r, "Preference-Applied"), STR("return=representation")));
+	cr_expect(str_starts(header(r, "Content-Type"), STR("text/toy")));
+	want(r, 200, ask(r, "PUT", CAL "a", "Prefer: return=representation\r\n", "2"));
+	cr_expect(str_eq(r->reply, STR("2")));
+	want(r, 204, ask(r, "PUT", CAL "a", NULL, "1"));
+	cr_expect_eq(header(r, "Content-Location").n, 0);
+	want(r, 204, ask(r, "DELETE", CAL "a", NULL, NULL));
 	want(r, 207,
 		ask(r, "PROPFIND", CAL, "Depth: 0\r\nPrefer: return=minimally\r\n",
 			PROPFIND("<nope/>")));

@@ -152,7 +152,8 @@ N:Caf\xe9;;;;
 FN:Caf\xe9
 END:VCARD
 BEGIN:VCARD
-FN:no version
+VERSION:9.0
+FN:of a version to come
 END:VCARD
 """
 

@@ -21,6 +21,23 @@ uint32_t imap_flag_bit(struct str name)
 	return 0;
 }
 
+/* As many as the line has: how many a mailbox may have is said by mail_flags and mail_append. */
+static void add_keyword(struct imap_flags *out, struct imap_rd *rd, struct str text)
+{
+	if ((out->keyword_count & (out->keyword_count - 1)) == 0) {
+		size_t cap = out->keyword_count ? 2 * out->keyword_count : 1;
+		struct str *more = arena_alloc(rd->a, cap * sizeof(*more));
+		if (!more) {
+			imap_rd_fail(rd, "the command needs too much memory");
+			return;
+		}
+		if (out->keyword_count)
+			memcpy(more, out->keywords, out->keyword_count * sizeof(*more));
+		out->keywords = more;
+	}
+	out->keywords[out->keyword_count++] = text;
+}
+
 static void add_flag(struct imap_flags *out, struct imap_rd *rd, struct str text)
 {
 	uint32_t bit = imap_flag_bit(text);
@@ -31,20 +48,13 @@ static void add_flag(struct imap_flags *out, struct imap_rd *rd, struct str text
 		imap_rd_fail(rd, "there is no such system flag to set");
 	else if (text.n > MAIL_KEYWORD_BYTES)
 		imap_rd_fail(rd, "a keyword is too long");
-	else if (out->keyword_count == MAIL_KEYWORDS_MAX)
-		imap_rd_fail(rd, "too many keywords");
 	else
-		out->keywords[out->keyword_count++] = text;
+		add_keyword(out, rd, text);
 }
 
 void imap_flags_parse(struct imap_flags *out, struct imap_rd *rd, bool bare)
 {
 	*out = (struct imap_flags){ 0 };
-	out->keywords = arena_alloc(rd->a, MAIL_KEYWORDS_MAX * sizeof(*out->keywords));
-	if (!out->keywords) {
-		imap_rd_fail(rd, "the command needs too much memory");
-		return;
-	}
 	bool list = !bare || imap_peek(rd) == '(';
 	if (list)
 		imap_expect(rd, '(');

@@ -527,6 +527,25 @@ Test(imap, idle_hears_of_its_own_mailbox)
 			  "1< a1 OK ~\n");
 }
 
+/* More keywords than a mailbox may have are a limit, not bad grammar; taking them off is neither. */
+Test(imap, many_keywords)
+{
+	struct buf words, script;
+
+	buf_init(&words, NULL);
+	buf_init(&script, NULL);
+	for (int i = 0; i < 200; i++)
+		buf_fmt(&words, "%sword-%d", i ? " " : "", i);
+	buf_fmt(&script,
+		SELECT(1) "1> a1 STORE 1 +FLAGS (%.*s)\n1< a1 NO [LIMIT] ~\n"
+			  "1> a2 STORE 1 -FLAGS.SILENT (%.*s)\n1< a2 OK ~\n"
+			  "1| a3 APPEND INBOX (%.*s) {3+}\\r\\nabc\\r\\n\n1< a3 NO [LIMIT] ~\n",
+		STR_ARG(buf_str(&words)), STR_ARG(buf_str(&words)), STR_ARG(buf_str(&words)));
+	imap_check_in(deliver_three, script.p);
+	buf_free(&words);
+	buf_free(&script);
+}
+
 /* INBOX stays, its messages go (RFC 3501 6.3.5). */
 Test(imap, rename_of_inbox)
 {

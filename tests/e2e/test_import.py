@@ -258,9 +258,9 @@ path = {folder}/khal.db
 
 
 # ---- many ----
-def many(e):
+def many(e, count=None):
     # Breakage: the whole file in the memory of the command, or of the service; one commit an item.
-    count = EVENTS if e.target == "unix" else EVENTS // 10  # emulated, each takes a while
+    count = count or (EVENTS if e.target == "unix" else EVENTS // 10)  # emulated, each takes a while: soak_import.py
     with tempfile.TemporaryDirectory() as d:
         path = os.path.join(d, "many.ics")
         with open(path, "w", encoding="utf-8") as f:

@@ -2,7 +2,7 @@
 #include "provisioner/driver.h"
 #include "services/calendar/calendar.h"
 #include "services/contacts/contacts.h"
-#include "services/mail/mailbox.h"
+#include "services/mail/intake.h"
 #include "services/mail/words.h"
 
 static bool is_mail(struct str service)
@@ -45,7 +45,8 @@ int prov_driver_open(
 	if (err < 0)
 		return err;
 	mail_words(&d->words, d->mail);
-	d->has_words = true;
+	mail_transfer(&d->items, d->mail);
+	d->has_words = d->has_items = true;
 	return 0;
 }
 

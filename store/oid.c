@@ -88,3 +88,23 @@ int oid_of(struct store_oid *out, struct store *s, int type, struct str bytes)
 	sha1_add(&s->sha, bytes);
 	return sha1_end(out, &s->sha);
 }
+
+int store_blob_id(struct store_oid *out, uint64_t size, store_more_fn *more, void *ctx)
+{
+	struct sha1 *h = malloc(sizeof(*h));
+	struct str part;
+	int err = 0;
+
+	if (!h)
+		return err_set(ERR_NOMEM, "store: out of memory");
+	sha1_object(h, OBJ_BLOB, size);
+	while (size && (err = more(ctx, &part)) == 0) {
+		os_assert(part.n > 0 && part.n <= size);
+		sha1_add(h, part);
+		size -= part.n;
+	}
+	if (err >= 0)
+		err = sha1_end(out, h);
+	free(h);
+	return err;
+}

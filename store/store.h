@@ -195,6 +195,10 @@ MUST_CHECK int store_blob_all(
 MUST_CHECK int store_blob_read(size_t *n, struct store *s, const struct store_oid *id,
 	uint64_t offset, void *p, size_t cap);
 
+/* The id a blob of `size` bytes has, which `more` gives part by part; nothing is kept. */
+typedef int store_more_fn(void *ctx, struct str *part);
+MUST_CHECK int store_blob_id(struct store_oid *out, uint64_t size, store_more_fn *more, void *ctx);
+
 /* A blob of unknown length, spooled to disk as it comes. Not durable, and swept, until an edit puts
  * it in a tree. */
 struct store_spool;

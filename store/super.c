@@ -85,8 +85,9 @@ int super_parse(struct super *out, const uint8_t in[static SUPER_BYTES])
 		return err_set(ERR_CORRUPT, "store: superblock damaged");
 	if (out->version != STORE_VERSION)
 		return err_set(ERR_UNSUPPORTED,
-			"store: the disk has layout version %u, this is for %u: clone its branches "
-			"with the version that wrote it, then push them to a new disk",
+			"store: the disk has layout version %u, this is for %u: take out what it "
+			"has with the version that wrote it (`allod export`, IMAP), then "
+			"`allod import` it into a new one",
 			(unsigned)out->version, STORE_VERSION);
 	memcpy(out->uuid, in + 16, 16);
 	out->generation = get_le(in + 32, 8);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Items, such as events and contacts, taken in from elsewhere and given out, many at once. A service
- * gives these functions with its control_config. On the wire (POST and GET /v1/items) each item is a
- * line {bytes, ...} and that many bytes.
+ * gives these functions with its control_config, those it can't do being NULL. On the wire (POST and GET
+ * /v1/items) each item is a line {bytes, ...} and that many bytes.
  */
 #ifndef SERVICES_CONTROL_ITEMS_H
 #define SERVICES_CONTROL_ITEMS_H
@@ -29,6 +29,14 @@ struct control_intake {
 	bool committed; /* result */
 	struct store_oid commit;
 };
+/* Items one after the other as they come, for a service whose items may be large. */
+struct control_source {
+	/* The next one's line, borrowed until the next call; *head NULL: there are no more. What is left of the
+	 * one before is passed over. BLOCKS */
+	int (*next)(struct control_source *s, const json_t **head, uint64_t *bytes);
+	/* Its next bytes, borrowed until the next call; n == 0: that was all. BLOCKS */
+	int (*read)(struct control_source *s, struct str *part);
+};
 struct control_outgo {
 	struct str ref, collection; /* "": all */
 	int (*head)(void *ctx,
@@ -39,6 +47,8 @@ struct control_outgo {
 };
 struct control_items {
 	int (*take)(void *ctx, struct control_intake *in); /* BLOCKS */
+	/* The same of in->items NULL, and the rows are given after the last one was read. BLOCKS */
+	int (*take_each)(void *ctx, struct control_intake *in, struct control_source *from);
 	int (*give)(void *ctx, struct control_outgo *out); /* as all stood when it began. BLOCKS */
 	void *ctx;
 };

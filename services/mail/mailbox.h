@@ -155,7 +155,12 @@ struct mail_why {
 /* In order, all or none. uids[n] is filled. ERR_NOENT: no such mailbox. */
 MUST_CHECK int mail_append(uint32_t *uids, uint32_t *uidvalidity, struct mail_account *a,
 	struct str mailbox, const struct mail_item *items, size_t n, struct mail_why why);
+/* The same; and by which commit. */
+MUST_CHECK int mail_append_commit(struct store_oid *commit, uint32_t *uids, uint32_t *uidvalidity,
+	struct mail_account *a, struct str mailbox, const struct mail_item *items, size_t n,
+	struct mail_why why);
 
+bool mail_keyword_valid(struct str keyword);
 enum mail_flag_op { MAIL_FLAG_SET, MAIL_FLAG_ADD, MAIL_FLAG_DEL };
 struct mail_flag_change {
 	uint32_t flags;

@@ -34,6 +34,13 @@ static int append_one(
 int mail_append(uint32_t *uids, uint32_t *uidvalidity, struct mail_account *a, struct str mailbox,
 	const struct mail_item *items, size_t n, struct mail_why why)
 {
+	return mail_append_commit(NULL, uids, uidvalidity, a, mailbox, items, n, why);
+}
+
+int mail_append_commit(struct store_oid *commit, uint32_t *uids, uint32_t *uidvalidity,
+	struct mail_account *a, struct str mailbox, const struct mail_item *items, size_t n,
+	struct mail_why why)
+{
 	struct mail_edit *w;
 	struct mail_place p;
 	int err = 0;
@@ -56,5 +63,5 @@ int mail_append(uint32_t *uids, uint32_t *uidvalidity, struct mail_account *a, s
 		return err;
 	}
 	*uidvalidity = p.rec.uidvalidity;
-	return mail_edit_commit(w, why.message);
+	return mail_edit_commit_id(commit, w, why.message);
 }

@@ -131,7 +131,6 @@ void mail_lanes_raise(struct buf *out, struct str text, uint32_t lane, uint32_t 
 bool mail_lanes_find(uint32_t *seq, struct str text, uint32_t lane);
 
 /* ---- keywords: sets kept as sorted text ---- */
-bool mail_keyword_valid(struct str keyword);
 /* The first word of *rest; false at the end. */
 bool mail_keyword_next(struct str *word, struct str *rest);
 /* Case-folded union, difference or replacement; in the arena. ERR_LIMIT. */

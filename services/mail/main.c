@@ -9,6 +9,7 @@
 #include "os/tls.h"
 #include "services/control/control.h"
 #include "services/mail/imap.h"
+#include "services/mail/intake.h"
 #include "services/mail/mailbox.h"
 #include "services/mail/options.h"
 #include "services/mail/push.h"
@@ -258,6 +259,7 @@ static void resume(void *arg)
 static int start_all(struct service *s)
 {
 	static struct control_words words;
+	static struct control_items items;
 	struct control_config control = {
 		.name = STR("mail"),
 		.version = STR(VERSION),
@@ -268,10 +270,12 @@ static int start_all(struct service *s)
 		.snapshot = snapshot,
 		.snapshot_ctx = s,
 		.words = &words,
+		.items = &items,
 	};
 	int err;
 
 	mail_words(&words, s->mail);
+	mail_transfer(&items, s->mail);
 
 	s->smtp = (struct smtp_config){
 		.store = s->store,

@@ -90,6 +90,18 @@ static const uint16_t cp1252[32] = { 0x20ac, 0, 0x201a, 0x192, 0x201e, 0x2026, 0
 	0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0, 0x17d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
 	0x2013, 0x2014, 0x2dc, 0x2122, 0x161, 0x203a, 0x153, 0, 0x17e, 0x178 };
 
+/* 0x80-0xff of Mac OS Roman, which the C library lacks. */
+static const uint16_t mac_roman[128] = { 0xc4, 0xc5, 0xc7, 0xc9, 0xd1, 0xd6, 0xdc, 0xe1, 0xe0, 0xe2,
+	0xe4, 0xe3, 0xe5, 0xe7, 0xe9, 0xe8, 0xea, 0xeb, 0xed, 0xec, 0xee, 0xef, 0xf1, 0xf3, 0xf2,
+	0xf4, 0xf6, 0xf5, 0xfa, 0xf9, 0xfb, 0xfc, 0x2020, 0xb0, 0xa2, 0xa3, 0xa7, 0x2022, 0xb6,
+	0xdf, 0xae, 0xa9, 0x2122, 0xb4, 0xa8, 0x2260, 0xc6, 0xd8, 0x221e, 0xb1, 0x2264, 0x2265,
+	0xa5, 0xb5, 0x2202, 0x2211, 0x220f, 0x3c0, 0x222b, 0xaa, 0xba, 0x3a9, 0xe6, 0xf8, 0xbf,
+	0xa1, 0xac, 0x221a, 0x192, 0x2248, 0x2206, 0xab, 0xbb, 0x2026, 0xa0, 0xc0, 0xc3, 0xd5,
+	0x152, 0x153, 0x2013, 0x2014, 0x201c, 0x201d, 0x2018, 0x2019, 0xf7, 0x25ca, 0xff, 0x178,
+	0x2044, 0x20ac, 0x2039, 0x203a, 0xfb01, 0xfb02, 0x2021, 0xb7, 0x201a, 0x201e, 0x2030, 0xc2,
+	0xca, 0xc1, 0xcb, 0xc8, 0xcd, 0xce, 0xcf, 0xcc, 0xd3, 0xd4, 0xf8ff, 0xd2, 0xda, 0xdb, 0xd9,
+	0x131, 0x2c6, 0x2dc, 0xaf, 0x2d8, 0x2d9, 0x2da, 0xb8, 0x2dd, 0x2db, 0x2c7 };
+
 void mime_utf8_add(struct buf *out, uint32_t cp)
 {
 	char c[4];
@@ -156,6 +168,7 @@ static struct str normal_label(char out[static LABEL_MAX], struct str charset)
 void mime_conv_begin(struct mime_conv *c, struct str charset)
 {
 	static const char *const latin1[] = { "iso88591", "latin1", "windows1252", "cp1252" };
+	static const char *const mac[] = { "macintosh", "macroman", "xmacroman", "mac" };
 	char space[LABEL_MAX];
 	struct str label = normal_label(space, charset);
 	*c = (struct mime_conv){ .kind = MIME_CS_GUESS };
@@ -164,6 +177,9 @@ void mime_conv_begin(struct mime_conv *c, struct str charset)
 	for (size_t i = 0; i < ARRAY_LEN(latin1); i++)
 		if (str_eq(label, str_of(latin1[i])))
 			c->kind = MIME_CS_LATIN1;
+	for (size_t i = 0; i < ARRAY_LEN(mac); i++)
+		if (str_eq(label, str_of(mac[i])))
+			c->kind = MIME_CS_MAC;
 	for (size_t i = 0; i < ARRAY_LEN(charsets); i++) {
 		if (!str_eq(label, str_of(charsets[i].label)))
 			continue;
@@ -180,6 +196,11 @@ void mime_conv_end(struct mime_conv *c)
 	if (c->kind >= MIME_CS_ICONV)
 		iconv_close(c->cd);
 	c->kind = MIME_CS_GUESS;
+}
+
+static void add_mac(struct buf *out, unsigned char c)
+{
+	mime_utf8_add(out, mac_roman[c - 0x80]);
 }
 
 static void add_latin1(struct buf *out, unsigned char c)
@@ -202,14 +223,16 @@ static size_t ascii_run(const char *p, size_t n)
 	return i;
 }
 
-static size_t push_latin1(struct str s, struct buf *out)
+/* Of a charset with one byte a character; `add` is given those from 0x80 on. */
+static size_t push_single(
+	struct str s, void (*add)(struct buf *out, unsigned char c), struct buf *out)
 {
 	for (size_t i = 0; i < s.n;) {
 		size_t run = ascii_run(s.p + i, s.n - i);
 		buf_add(out, str_sub(s, i, i + run));
 		i += run;
 		if (i < s.n)
-			add_latin1(out, (unsigned char)s.p[i++]);
+			add(out, (unsigned char)s.p[i++]);
 	}
 	return s.n;
 }
@@ -315,7 +338,8 @@ static size_t push_gb18030(struct mime_conv *c, struct str s, bool last, struct 
 static size_t push_some(struct mime_conv *c, struct str s, bool last, struct buf *out)
 {
 	switch (c->kind) {
-	case MIME_CS_LATIN1: return push_latin1(s, out);
+	case MIME_CS_LATIN1: return push_single(s, add_latin1, out);
+	case MIME_CS_MAC: return push_single(s, add_mac, out);
 	case MIME_CS_ICONV: return push_iconv(c, s, last, out);
 	case MIME_CS_GB18030: return push_gb18030(c, s, last, out);
 	case MIME_CS_UTF8: return push_utf8(s, last, false, out);

@@ -75,6 +75,7 @@ enum mime_charset {
 	MIME_CS_GUESS,  /* UTF-8 where it is valid, else Windows-1252 byte by byte */
 	MIME_CS_UTF8,   /* invalid bytes become U+FFFD */
 	MIME_CS_LATIN1, /* ISO-8859-1, read as its superset Windows-1252 */
+	MIME_CS_MAC,    /* Mac OS Roman */
 	MIME_CS_ICONV,
 	MIME_CS_GB18030, /* iconv, less what musl's gets wrong */
 };

@@ -3,6 +3,12 @@
 #include "store/overlay_impl.h"
 #include "tests/store/help.h"
 
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void); /* gcc 12 has no header for it */
+#else
+#include <malloc.h>
+#endif
+
 #define KEYS 400
 #define UNIT (512 * 1024)
 
@@ -185,6 +191,59 @@ static int against_model(void *arg)
 Test(kv, like_its_model)
 {
 	OK(os_run(against_model, NULL));
+}
+
+/* ---- what it costs ---- */
+static size_t allocated(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return __sanitizer_get_current_allocated_bytes();
+#else
+	struct mallinfo2 m = mallinfo2();
+	return m.uordblks + m.hblkhd;
+#endif
+}
+
+static void forward_many(struct kv *kv, unsigned n)
+{
+	static uint64_t seed = 3;
+	struct changes c = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t k = fake_random(&seed);
+		OK(changes_put(&c, KV_OBJ, str_n(&k, sizeof(k)),
+			STR("some forty bytes, as an object's place has")));
+	}
+	kv_apply(kv, &c);
+	OK(kv_forward(kv));
+}
+
+static int memory_goes_back(void *arg)
+{
+	struct fake_disk *f = fake_disk_new(16 * MIB);
+	struct kv_extent x = { 0, 16 * MIB };
+	size_t before, open, after;
+	struct kv *kv;
+
+	(void)arg;
+	OK(kv_format(&f->d, &x, 1));
+	before = allocated();
+	OK(kv_open(&kv, &f->d, &x, 1, &no_more));
+	open = allocated();
+	cr_expect_lt(open - before, MIB, "open: %zu bytes", open - before);
+	forward_many(kv, 20000); /* every page of some 300 */
+	forward_many(kv, 3000);
+	after = allocated();
+	cr_expect_lt(after - open, 128 * 1024, "%zu bytes, then %zu", open, after);
+	kv_close(kv);
+	os_disk_close(&f->d);
+	return 0;
+}
+
+/* Breakage it catches: LMDB keeps the pages of its largest batch, or lists for more than there is memory for. */
+Test(kv, memory_goes_back)
+{
+	OK(os_run(memory_goes_back, NULL));
 }
 
 /* ---- while it is being forwarded ---- */

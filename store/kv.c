@@ -15,7 +15,7 @@
 unsigned kv_batch_pages = 1000;
 size_t kv_tail_bytes = 2 * 1024 * 1024;
 
-static const char *const names[KV_TABLES] = { "obj", "frame", "sys", "local", "row" };
+const char *const kv_names[KV_TABLES] = { "obj", "frame", "sys", "local", "row" };
 
 int kv_fail(int rc)
 {
@@ -73,7 +73,7 @@ static int tables_open(struct kv *kv, MDB_txn *txn, unsigned flags)
 {
 	int rc = 0;
 	for (int i = 0; i < KV_TABLES && !rc; i++)
-		rc = mdb_dbi_open(txn, names[i], flags, &kv->dbi[i]);
+		rc = mdb_dbi_open(txn, kv_names[i], flags, &kv->dbi[i]);
 	return rc;
 }
 
@@ -317,6 +317,11 @@ static int forward_some(struct kv *kv, struct change **at, unsigned pages)
 	return err;
 }
 
+void kv_doubt(struct kv *kv)
+{
+	lmdb_disk_doubt(kv->disk);
+}
+
 int kv_forward(struct kv *kv)
 {
 	struct change *at = changes_first(&kv->tail);
@@ -337,6 +342,7 @@ int kv_forward(struct kv *kv)
 	}
 	kv->version++;
 	changes_free(&kv->tail);
+	kv_doubt(kv);
 	return 0;
 }
 

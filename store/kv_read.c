@@ -46,16 +46,33 @@ int kv_unseal(struct str *value, struct kv *kv, enum kv_table t, MDB_val k, MDB_
 		key_byte(k, 0), key_byte(k, 1), key_byte(k, 2), key_byte(k, 3));
 }
 
+/* LMDB takes a table whose name it does not find any more for an empty one. */
+static int cursor_open(MDB_cursor **c, struct kv *kv, enum kv_table t)
+{
+	enum { MAIN_DBI = 1 };
+	MDB_val k = val_of(str_of(kv_names[t])), v;
+	int rc = mdb_get(kv->read, MAIN_DBI, &k, &v);
+
+	*c = NULL;
+	if (rc == MDB_NOTFOUND) {
+		kv->damaged = true;
+		return err_set(ERR_CORRUPT, "store: index: a table is missing");
+	}
+	if (!rc)
+		rc = mdb_cursor_open(kv->read, kv->dbi[t], c);
+	return kv_fail(rc);
+}
+
 /* Nothing at `key`: unless what stands beside it is damaged, and might be it. */
 static int missing(struct kv *kv, enum kv_table t, struct str key)
 {
 	MDB_val k = val_of(key), v;
 	struct str value;
 	MDB_cursor *c;
-	int err = 0, rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
+	int rc, err = cursor_open(&c, kv, t);
 
-	if (rc)
-		return kv_fail(rc);
+	if (err < 0)
+		return err;
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	if (!rc)
 		err = kv_unseal(&value, kv, t, k, v);
@@ -149,11 +166,10 @@ static void walk_look_back(struct walk *w)
 
 static int walk_seek(struct walk *w, struct str from, bool past)
 {
-	w->rc = mdb_cursor_open(w->kv->read, w->kv->dbi[w->t], &w->c);
-	if (w->rc) {
-		w->c = NULL;
-		return kv_fail(w->rc);
-	}
+	int err = cursor_open(&w->c, w->kv, w->t);
+
+	if (err < 0)
+		return err;
 	w->k = val_of(from);
 	walk_get(w, from.n ? MDB_SET_RANGE : MDB_FIRST);
 	if (from.n && (!w->rc || w->rc == MDB_NOTFOUND))
@@ -227,10 +243,10 @@ int kv_last(struct str *key, struct kv *kv, enum kv_table t)
 	struct str past = STR_NONE, known, value;
 	MDB_cursor *c;
 	MDB_val k, v;
-	int rc = mdb_cursor_open(kv->read, kv->dbi[t], &c);
+	int rc, err = cursor_open(&c, kv, t);
 
-	if (rc)
-		return kv_fail(rc);
+	if (err < 0)
+		return err;
 	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
 	while (!rc && changes_get(&known, &kv->tail, t, str_val(k)) == ERR_NOENT)
 		rc = mdb_cursor_get(c, &k, &v, MDB_PREV);
@@ -238,7 +254,7 @@ int kv_last(struct str *key, struct kv *kv, enum kv_table t)
 	if (rc && rc != MDB_NOTFOUND)
 		return kv_fail(rc);
 	if (!rc) {
-		int err = kv_unseal(&value, kv, t, k, v);
+		err = kv_unseal(&value, kv, t, k, v);
 		if (err < 0)
 			return err;
 		past = str_val(k);

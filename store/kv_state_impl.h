@@ -25,6 +25,7 @@ struct kv {
 };
 
 int kv_fail(int lmdb_code);
+extern const char *const kv_names[KV_TABLES]; /* as LMDB knows them */
 
 /*
  * LMDB does not notice a bit that turned over on the disk. So behind each value stands a check of

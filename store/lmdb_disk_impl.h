@@ -25,6 +25,8 @@ uint64_t lmdb_disk_bytes(const struct lmdb_disk *l);
 void lmdb_disk_del(struct lmdb_disk *l);
 /* Did a write or a flush fail, ever? */
 bool lmdb_disk_failed(const struct lmdb_disk *l);
+/* Every page is compared with its check once more when it is next turned to. */
+void lmdb_disk_doubt(struct lmdb_disk *l);
 /* Was a page found damaged, ever? */
 bool lmdb_disk_damaged(const struct lmdb_disk *l);
 

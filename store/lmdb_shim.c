@@ -115,6 +115,11 @@ bool lmdb_disk_damaged(const struct lmdb_disk *l)
 	return l->damaged;
 }
 
+void lmdb_disk_doubt(struct lmdb_disk *l)
+{
+	memset(l->sound, 0, l->n / LMDB_DISK_PAGE / 8 + 1);
+}
+
 uint64_t lmdb_disk_bytes(const struct lmdb_disk *l)
 {
 	return l->n;

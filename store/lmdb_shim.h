@@ -41,7 +41,8 @@ int store_lmdb_munmap(void *at, size_t n);
 long store_lmdb_sysconf(int name);
 /*
  * LMDB has no checksums of its own. Those of pages go where a page's header has 16 bits it does not
- * use, when the page is written, and are compared when it is first read afterwards. 0: damaged.
+ * use, when the page is written, and are compared when it is first read afterwards, and when
+ * somebody doubts (lmdb_disk_doubt). 0: damaged.
  */
 int store_lmdb_sound(const void *page);
 /* Calls that the way we open LMDB never makes: ENOSYS. */

@@ -311,6 +311,7 @@ int store_verify(struct store *s, struct store_verify *v)
 		return err;
 	store_user_add(s);
 	walk = history_begin(s);
+	kv_doubt(s->kv);
 	v->objects = v->rows = v->mismatches = 0;
 	check_records(s, v);
 	if (err >= 0)

@@ -7,6 +7,7 @@
  * `make check` takes a sample; DAMAGE_ALL=1 (make soak) every 97th byte.
  */
 #include "os/log.h"
+#include "store/store_impl.h"
 #include "tests/fake/tape.h"
 #include "tests/store/life.h"
 
@@ -70,7 +71,7 @@ static enum outcome look(struct damaged *x, struct store *s)
 	return err < 0 || v.mismatches ? SAID : WRONG;
 }
 
-/* Turned over before it is opened, or while it is open. */
+/* Turned over before it is opened, or while it is open, before it is next read from the disk. */
 static enum outcome try_flip(struct damaged *x, size_t n)
 {
 	uint64_t seed = x->seed + n, at = x->places[n];
@@ -85,8 +86,10 @@ static enum outcome try_flip(struct damaged *x, size_t n)
 		spoil(x, g, at, bit);
 	err = store_open(&s, &g->d, &life_driver);
 	if (err >= 0) {
-		if (open_first)
+		if (open_first) {
 			spoil(x, g, at, bit);
+			kv_doubt(s->kv);
+		}
 		out = look(x, s);
 		store_close(s);
 	} else if (open_first || (err != ERR_CORRUPT && err != ERR_IO && err != ERR_UNSUPPORTED) ||

@@ -2,6 +2,8 @@
 #include "os/crypto_impl.h"
 #include "os/platform.h"
 
+#include <mbedtls/md.h>
+#include <mbedtls/sha256.h>
 #include <sodium.h>
 
 /*
@@ -78,6 +80,20 @@ static const char *sodium_name(void)
 	return "os_random";
 }
 
+/* Made once, at start where there is one: later nothing can fail. */
+static mbedtls_md_context_t hmac;
+static int hmac_make(void)
+{
+	static bool made;
+
+	if (!made) {
+		mbedtls_md_init(&hmac);
+		made = mbedtls_md_setup(&hmac, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 1) ==
+			0;
+	}
+	return made ? 0 : err_set(ERR_NOMEM, "crypto: no memory");
+}
+
 static uint32_t sodium_word(void)
 {
 	uint32_t v;
@@ -102,6 +118,9 @@ int os_crypto_init(void)
 	if (err < 0)
 		return err;
 	randombytes_set_implementation(&ours);
+	err = hmac_make();
+	if (err < 0)
+		return err;
 	if (sodium_init() < 0)
 		return err_set(ERR_UNSUPPORTED, "crypto: libsodium refuses to start");
 	done = true;
@@ -120,17 +139,16 @@ bool os_same(const void *a, const void *b, size_t n)
 
 void os_sha256(uint8_t out[static OS_SHA256_BYTES], struct str s)
 {
-	crypto_hash_sha256(out, (const uint8_t *)s.p, s.n);
+	os_assert(mbedtls_sha256((const uint8_t *)s.p, s.n, out, 0) == 0);
 }
 
 void os_hmac_sha256(uint8_t out[static OS_SHA256_BYTES], struct str key, struct str s)
 {
-	crypto_auth_hmacsha256_state state;
-
-	crypto_auth_hmacsha256_init(&state, (const uint8_t *)key.p, key.n);
-	crypto_auth_hmacsha256_update(&state, (const uint8_t *)s.p, s.n);
-	crypto_auth_hmacsha256_final(&state, out);
-	sodium_memzero(&state, sizeof(state));
+	os_assert(hmac_make() == 0 &&
+		mbedtls_md_hmac_starts(&hmac, (const uint8_t *)key.p, key.n) == 0 &&
+		mbedtls_md_hmac_update(&hmac, (const uint8_t *)s.p, s.n) == 0 &&
+		mbedtls_md_hmac_finish(&hmac, out) == 0 &&
+		mbedtls_md_hmac_starts(&hmac, (const uint8_t *)"", 0) == 0 /* forgets the key */);
 }
 
 void os_mac(uint8_t out[static OS_MAC_BYTES], struct str key, struct str s)

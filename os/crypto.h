@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Random bytes, hashes, encodings. Behind it stands libsodium; the generator is seeded by the
- * platform. */
+/* Random bytes, hashes, encodings. Behind it stands libsodium, for SHA-256 mbedTLS, which images have
+ * for TLS; the generator is seeded by the platform. */
 #ifndef OS_CRYPTO_H
 #define OS_CRYPTO_H
 

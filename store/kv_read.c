@@ -3,16 +3,14 @@
 #include "store/kv_state_impl.h"
 #include "store/store.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #define KEY_MAX 511 /* as LMDB is built */
 
 /* ---- checks ---- */
 static uint32_t check_of(enum kv_table t, struct str key, struct str value)
 {
-	uLong sum = crc32((uLong)t, (const Bytef *)key.p, (uInt)key.n);
-
-	return (uint32_t)crc32(sum, (const Bytef *)value.p, (uInt)value.n);
+	return libdeflate_crc32(libdeflate_crc32((uint32_t)t, key.p, key.n), value.p, value.n);
 }
 
 void kv_seal(void *out, enum kv_table t, struct str key, struct str value)

@@ -6,7 +6,7 @@
 #include "os/log.h"
 
 #include <errno.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #define FD_BASE   0x40000000
 #define FD_SYNC   1 /* the descriptor opened with O_DSYNC */
@@ -250,9 +250,9 @@ ssize_t store_lmdb_pread(int fd, void *p, size_t n, off_t at)
 /* ---- checks of pages ---- */
 static uint16_t check_of(const uint8_t *page)
 {
-	uLong sum = crc32(0, page, CHECK_AT);
+	uint32_t sum = libdeflate_crc32(0, page, CHECK_AT);
 
-	return (uint16_t)crc32(sum, page + CHECK_AT + 2, LMDB_DISK_PAGE - CHECK_AT - 2);
+	return (uint16_t)libdeflate_crc32(sum, page + CHECK_AT + 2, LMDB_DISK_PAGE - CHECK_AT - 2);
 }
 
 /* One page of LMDB's own memory on its way to the disk; of a long value's only the first counts. */

@@ -11,7 +11,7 @@
  */
 #include "store/log_part_impl.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #define CRC_BYTES 4
 
@@ -39,7 +39,7 @@ static size_t leb_get(uint64_t *v, const uint8_t *p, size_t n)
 
 static uint32_t record_crc(uint8_t kind, const uint8_t *p, size_t n)
 {
-	return (uint32_t)crc32(crc32(0, &kind, 1), p, (uInt)n);
+	return libdeflate_crc32(libdeflate_crc32(0, &kind, 1), p, n);
 }
 
 /* What stands before key, value or bytes; room for RECORD_HEAD_MAX. */

@@ -36,9 +36,10 @@ static uint64_t get_le(const uint8_t *p, size_t n)
 static uint32_t sum(const uint8_t in[static SUPER_BYTES])
 {
 	static const uint8_t zero[4];
-	uLong c = crc32(0, in, 12);
-	c = crc32(c, zero, 4);
-	return (uint32_t)crc32(c, in + 16, SUPER_BYTES - 16);
+	uint32_t c = libdeflate_crc32(0, in, 12);
+
+	c = libdeflate_crc32(c, zero, 4);
+	return libdeflate_crc32(c, in + 16, SUPER_BYTES - 16);
 }
 
 void super_pack(uint8_t out[static SUPER_BYTES], const struct super *u)

@@ -90,7 +90,7 @@ tests: all $(unit_tests) $(fuzz_tests) $(boot_tests)
 
 # ---- rules, by mode ----
 tp_ours := $(wildcard third_party/build third_party/lock third_party/virt.cflags third_party/recipes/* \
-	third_party/libgit2/* third_party/libical/* os/libc/syscall_arch.h store/lmdb_shim.h os/tls/mbedtls_config.h os/net/lwip/*.h os/net/lwip/arch/*.h)
+	third_party/libgit2/* third_party/libical/* os/libc/syscall_arch.h store/lmdb_shim.h os/tls/mbedtls_config.h os/tls/gcm_alt.h os/net/lwip/*.h os/net/lwip/arch/*.h)
 $(foreach t,unix virt,$(if $(wildcard build/tp/$t/done),,$(shell rm -f build/tp/$t.ok)))
 # The '+' keeps make from holding back until the end what is said about minutes of work.
 build/tp/%.ok: $(tp_ours)

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include "os/tls/tls_impl.h"
 
+#include <sodium.h>
+
+/* Where AES is table look-ups: slow, and its time tells of the key. */
+static const int chacha_first[] = { MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+	MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, 0 };
+
 static int tls_new(struct os_tls **out, int endpoint)
 {
 	struct os_tls *t;
@@ -20,6 +32,8 @@ static int tls_new(struct os_tls **out, int endpoint)
 		return err_set(ERR_NOMEM, "tls: no memory");
 	}
 	mbedtls_ssl_conf_rng(&t->conf, tls_rng, NULL);
+	if (!crypto_aead_aes256gcm_is_available())
+		mbedtls_ssl_conf_ciphersuites(&t->conf, chacha_first);
 	mbedtls_ssl_conf_min_tls_version(&t->conf, MBEDTLS_SSL_VERSION_TLS1_2);
 	*out = t;
 	return 0;

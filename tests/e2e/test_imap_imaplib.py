@@ -112,6 +112,24 @@ def odd_messages(e):
         ok(m.uid("FETCH", str(uid), "(ENVELOPE BODY BODYSTRUCTURE)"))
 
 
+def every_suite(e):
+    """breaks when: a cipher of the image is another than on the host, for want of what the processor has"""
+    body = b"Subject: suites\r\n\r\n" + random.Random(7).randbytes(75000).hex().encode()
+    for version, suite in (("TLSv1_3", "TLS_AES_256_GCM_SHA384"), ("TLSv1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+                           ("TLSv1_2", "ECDHE-ECDSA-CHACHA20-POLY1305"), ("TLSv1_2", "ECDHE-ECDSA-AES128-GCM-SHA256")):
+        context = e.tls()
+        context.maximum_version = getattr(ssl.TLSVersion, version)
+        if version == "TLSv1_2":
+            context.set_ciphers(suite)
+        m = imaplib.IMAP4_SSL("localhost", e.port("imaps"), ssl_context=context)
+        assert m.sock.cipher()[0] == suite, m.sock.cipher()
+        m.login("alice", e.password())
+        uid = append(m, body)
+        ok(m.select("INBOX"))
+        assert literals(ok(m.uid("FETCH", str(uid), "BODY.PEEK[]")))[0] == body
+        m.logout()
+
+
 def large_message(e):
     """breaks when: FETCH reads a whole message into memory, or a partial one starts from zero"""
     m = login(e)
@@ -278,5 +296,5 @@ def crowd(e):
 
 if __name__ == "__main__":
     imaplib._MAXLINE = 100 * MB
-    sys.exit(harness.main([every_command, odd_messages, large_message, parts, idle_hears, starttls_injection,
+    sys.exit(harness.main([every_command, odd_messages, every_suite, large_message, parts, idle_hears, starttls_injection,
                            wrong_passwords, everybody_at_once, crowd], targets=("unix", "virt")))

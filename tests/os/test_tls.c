@@ -376,8 +376,27 @@ static const char reader[] =
 	"s.unwrap()\n"
 	"sys.exit(42)\n";
 
+/* One suite alone, given as openssl names it; its own client tells which was taken. */
+static const char one_suite[] =
+	"import subprocess, sys\n"
+	"port, version, suite, ca = sys.argv[1:]\n"
+	"option = '-ciphersuites' if version == '-tls1_3' else '-cipher'\n"
+	"s = subprocess.Popen(['openssl', 's_client', '-connect', '127.0.0.1:' + port, version, "
+	"option, suite,\n"
+	"    '-CAfile', ca, '-verify_return_error', '-verify_ip', '127.0.0.1', '-brief', "
+	"'-no_ign_eof'],\n"
+	"    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
+	"text = bytes(range(256)) * 100\n"
+	"s.stdin.write(text)\n"
+	"s.stdin.flush()\n"
+	"got = s.stdout.read(len(text))\n"
+	"s.stdin.close()\n"
+	"told = s.stderr.read().decode()\n"
+	"assert got == text and 'Ciphersuite: ' + suite + '\\\\n' in told, told\n"
+	"sys.exit(42)\n";
+
 struct run {
-	const char *version;
+	const char *script, *version, *what;
 	int status;
 };
 static int run_reader(void *arg)
@@ -389,25 +408,37 @@ static int run_reader(void *arg)
 
 	if (fd < 0 || write(fd, ca.p, ca.n) != (ssize_t)ca.n)
 		return ERR_IO;
-	snprintf(cmd, sizeof(cmd), "python3 -c \"%s\" %u %s %s %s", reader, to.port, run->version,
-		run->version, path);
+	snprintf(cmd, sizeof(cmd), "python3 -c \"%s\" %u %s %s %s", run->script, to.port,
+		run->version, run->what, path);
 	run->status = system(cmd);
 	close(fd);
 	unlink(path);
 	return 0;
 }
 
-/* Another implementation, strict about certificates, agrees with ours in both versions. */
+/*
+ * Another implementation, strict about certificates, agrees with ours in both versions, and in each
+ * suite alone. Catches a suite that is offered no longer, or speaks to nobody but us.
+ */
 FIBER_TEST(openssl_agrees)
 {
-	static struct run runs[] = { { "TLSv1_2", 0 }, { "TLSv1_3", 0 } };
+	static struct run runs[] = {
+		{ reader, "TLSv1_2", "TLSv1_2", 0 },
+		{ reader, "TLSv1_3", "TLSv1_3", 0 },
+		{ one_suite, "-tls1_3", "TLS_AES_256_GCM_SHA384", 0 },
+		{ one_suite, "-tls1_3", "TLS_CHACHA20_POLY1305_SHA256", 0 },
+		{ one_suite, "-tls1_3", "TLS_AES_128_GCM_SHA256", 0 },
+		{ one_suite, "-tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384", 0 },
+		{ one_suite, "-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305", 0 },
+		{ one_suite, "-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256", 0 },
+	};
 
 	(void)arg;
 	listen_on();
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
 		cr_assert_eq(os_spawn("echo", echo, server), 0);
 		cr_expect_eq(unix_offload(run_reader, &runs[i]), 0);
-		cr_expect_eq(runs[i].status, 42 << 8, "%s: %d", runs[i].version, runs[i].status);
+		cr_expect_eq(runs[i].status, 42 << 8, "%s: %d", runs[i].what, runs[i].status);
 		alone();
 		cr_expect_eq(server_err, 0, "%s", server_said);
 	}

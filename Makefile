@@ -50,6 +50,9 @@ cflags.unix-asan := $(BASE) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 	-fno-omit-frame-pointer -isystem build/tp/unix/include
 cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-isystem build/tp/unix/include
+# Administration and merges: in an image their bytes count more than their time.
+COLD := services/control/% $(addprefix services/dav/,about% appliance% copy% intake% make% merge% outgo% page% push% \
+	rejected% restore% words%)
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
 TP_LIBS := -lgit2 -lz -ldeflate -llmdb -lmbedtls -lsodium -ljansson -lical -lexpat -ltzdata
@@ -103,7 +106,7 @@ build/tp/%.stamp: build/tp/%.ok
 define compile
 @mkdir -p $(@D)
 @echo "  CC $@"
-@if ! $(cc) $(cflags.$(mode)) $(if $(filter tests/%,$<),-Wno-frame-larger-than) -MMD -MP -MF $(@:.o=.d) -c -o $@ $< 2>$@.warn; then \
+@if ! $(cc) $(cflags.$(mode)) $(if $(filter virt-rel,$(mode)),$(if $(filter $(COLD),$<),-Oz)) $(if $(filter tests/%,$<),-Wno-frame-larger-than) -MMD -MP -MF $(@:.o=.d) -c -o $@ $< 2>$@.warn; then \
 	cat $@.warn >&2; rm -f $@.warn; exit 1; fi
 @if [ -s $@.warn ]; then cat $@.warn >&2; else rm -f $@.warn; fi
 endef

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "services/dav/match.h"
+#include "services/dav/match_impl.h"
 
 enum collation { OCTET, ASCII, UNICODE };
 
@@ -35,41 +36,18 @@ int dav_collations_known(const struct xml *top)
 	return err;
 }
 
-/* Capitals of the alphabets whose small letters stand at a fixed distance (all of Latin-1, Latin
- * Extended-A, Greek and Cyrillic that do). */
-static uint32_t fold(uint32_t c)
-{
-	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) ||
-		(c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
-		return c + 32;
-	if (c >= 0x400 && c <= 0x40f)
-		return c + 80;
-	if ((c >= 0x100 && c <= 0x137 && c != 0x130) || (c >= 0x14a && c <= 0x177))
-		return c | 1;
-	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
-		return c & 1 ? c + 1 : c;
-	return c;
-}
-
 static struct str folded(struct arena *a, struct str s, enum collation how)
 {
 	struct buf b;
 
 	if (how == OCTET)
 		return s;
+	if (how == UNICODE)
+		return match_casemap(a, s);
 	buf_init(&b, a);
 	buf_add(&b, STR(""));
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (how == UNICODE && c >= 0xc3 && c <= 0xd1 && i + 1 < s.n) {
-			uint32_t u = (c & 31u) << 6 | ((unsigned char)s.p[++i] & 63u);
-			u = fold(u);
-			buf_addc(&b, (char)(0xc0 | u >> 6));
-			buf_addc(&b, (char)(0x80 | (u & 63)));
-		} else {
-			buf_addc(&b, c >= 'A' && c <= 'Z' ? (char)(c | 32) : (char)c);
-		}
-	}
+	for (size_t i = 0; i < s.n; i++)
+		buf_addc(&b, s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 32) : s.p[i]);
 	return b.err < 0 ? s : buf_str(&b);
 }
 

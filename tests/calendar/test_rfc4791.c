@@ -687,7 +687,7 @@ static void limits(struct rig *r)
 			"<C:max-date-time/><C:max-instances/><C:max-attendees-per-instance/>"
 			"<C:supported-calendar-data/><C:supported-collation-set/></prop></"
 			"propfind>"));
-	cr_expect(!says(r, "404"));
+	cr_expect(!says(r, "HTTP/1.1 404"));
 	cr_expect(says(r, ">1048576<") && says(r, ">10000<") && says(r, ">1000<"));
 }
 Test(rfc4791, limits)

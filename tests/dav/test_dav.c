@@ -505,7 +505,7 @@ static void syncs(struct rig *r)
 	t = t1;
 	for (int i = 0; i < 3; i++) {
 		t = sync(r, t, "<limit><nresults>1</nresults></limit>");
-		cr_expect_eq(times(r, "507"), i < 2);
+		cr_expect_eq(times(r, "HTTP/1.1 507"), i < 2);
 		cr_expect_eq(times(r, "404 Not Found") + times(r, "200 OK"), 1);
 	}
 	t2 = sync(r, t1, "");

@@ -54,7 +54,8 @@ def ten_minutes_of_hostility(estate):
         sessions = limits.hostile(estate, 300, seed + n)
         seen.append(swept(estate))
         print(f"# {sessions} sessions; memory {seen[-2] >> 10} kB, then {seen[-1] >> 10} kB")
-    assert seen[1] - seen[0] < limits.MB and seen[2] - seen[1] < limits.MB, seen
+    # The first half fills caches and the mailbox's view; the second adds what got in, some 300 bytes a message.
+    assert seen[2] - seen[1] < limits.MB and seen[2] - seen[0] < 2 * limits.MB, seen
     limits.alive(estate)
 
 

@@ -53,6 +53,6 @@ MUST_CHECK int dav_meta_merge(
 /* The driver's merge (store_driver.merge): `service` is the struct dav_service. */
 int dav_merge(void *service, struct store_edit *e, struct str ref, const struct store_oid *base,
 	const struct store_oid *theirs, struct buf *notes);
-#define DAV_MERGE_VERSION 1
+#define DAV_MERGE_VERSION 2
 
 #endif

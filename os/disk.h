@@ -32,6 +32,11 @@ struct os_disk_ops {
 	int (*map_reserve)(void **at, struct os_disk *, uint64_t n);
 	int (*map_at)(struct os_disk *, void *at, uint64_t offset, uint64_t n);
 	void (*map_release)(struct os_disk *, void *at, uint64_t n);
+	/*
+	 * Copies from a map, at a place where `offset` of the disk is shown, what a touch would read;
+	 * ERR_IO where it would panic. A touch right afterwards does not.
+	 */
+	int (*map_read)(struct os_disk *, const void *at, uint64_t offset, void *p, size_t n);
 	void (*close)(struct os_disk *);
 };
 struct os_disk {

@@ -207,6 +207,20 @@ static void end_probes(struct unit *u)
 	u->probe_count = 0;
 }
 
+/* A store that is damaged is served as far as it can be read, which somebody should know. */
+static void hear(struct unit_words *w)
+{
+	struct str line = str_n(w->line, w->n), why = STR(" why=\"");
+	ptrdiff_t at = str_find(line, STR(" svc=store event=failed "));
+
+	if (at < 0 || (at = str_find(line, why)) < 0)
+		return;
+	line = str_sub(line, (size_t)at + why.n, line.n);
+	if (line.n && line.p[line.n - 1] == '"')
+		line.n--;
+	snprintf(w->store, sizeof(w->store), "%.*s", STR_ARG(line));
+}
+
 /* Keeps the last line said, for `why`; a panic's first line stays. Cut at the room's end. */
 static void listen_to(struct unit_words *w, struct str bytes)
 {
@@ -214,6 +228,8 @@ static void listen_to(struct unit_words *w, struct str bytes)
 		char c = bytes.p[i];
 
 		if (c == '\n' || c == '\r') {
+			if (!w->whole)
+				hear(w);
 			w->whole = w->n > 0;
 			w->panic = str_istarts(str_n(w->line, w->n), STR("panic: "));
 			continue;
@@ -433,7 +449,8 @@ json_t *unit_json(const struct unit *u)
 		json_object_set_new(j, "pid", json_integer(u->proc.pid));
 	json_object_set_new(j, "restarts", json_integer(u->restarts));
 	json_object_set_new(j, "since", json_integer(u->since_sec));
-	json_object_set_new(j, "why", u->why[0] ? json_string(u->why) : json_null());
+	const char *why = u->why[0] ? u->why : u->proc.pid ? u->said.store : "";
+	json_object_set_new(j, "why", why[0] ? json_string(why) : json_null());
 	if (u->image.hash)
 		json_object_set_new(j, "image", json_string(u->image.hash));
 	return j;

@@ -51,9 +51,10 @@ struct unit {
 	int override;  /* -1, or the enum prov_target that stands above allod.conf's */
 	char why[256]; /* the last failure or crash; "" for none */
 	struct unit_words {
-		char line[160]; /* what it said last, or the first line of its panic */
+		char line[320]; /* what it said last, or the first line of its panic */
 		size_t n;
 		bool whole, panic;
+		char store[240]; /* why its store is read only; "" when it is not */
 	} said;
 };
 

@@ -46,6 +46,15 @@ static int derive_get(struct str *out, struct store_derive *d, enum kv_table t, 
 	return err == ERR_AGAIN ? changes_view(out, d->s, d->kv, t, key) : err;
 }
 
+/* A log that is damaged takes nothing: rows are then the index's alone, and made at each start. */
+static int flush_rows(struct store *s)
+{
+	if (!s->failed)
+		return group_flush(s);
+	kv_apply(s->kv, &s->group->kv);
+	return kv_full(s->kv) ? kv_forward(s->kv) : 0;
+}
+
 /* While rebuilding, what has gathered goes to disk; nobody else uses the store yet. */
 static int spill(struct store_derive *d)
 {
@@ -55,7 +64,7 @@ static int spill(struct store_derive *d)
 	if (!s->rebuilding || d->kv->bytes < GROUP_BYTES)
 		return 0;
 	changes_move(&s->group->kv, d->kv);
-	err = group_flush(s);
+	err = flush_rows(s);
 	if (err >= 0)
 		err = group_open(&s->group, s);
 	return err;
@@ -159,7 +168,7 @@ static int drop_rows(struct store *s)
 	if (err < 0)
 		return err;
 	kv_apply(s->kv, &kv);
-	err = index_note(s);
+	err = s->failed ? 0 : index_note(s); /* as in index_rebuild */
 	return err < 0 ? err : kv_drop_rows(s->kv);
 }
 
@@ -227,9 +236,9 @@ int derive_open(struct store *s)
 		changes_move(&s->group->kv, &kv);
 	changes_free(&kv);
 	if (err >= 0)
-		err = group_flush(s);
+		err = flush_rows(s);
 	s->rebuilding = false;
-	if (err >= 0)
+	if (err >= 0 && !s->failed)
 		err = mark_rows(s, want);
 	os_log(OS_INFO, "svc=store event=rows-rebuilt driver=%s ms=%lld result=%d", s->driver->name,
 		(long long)((os_now() - start) / OS_MS), err);

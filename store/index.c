@@ -244,7 +244,7 @@ static int replay(struct store *s)
 			(unsigned long long)x.groups, (long long)((os_now() - start) / OS_MS), err);
 	if (err != ERR_CORRUPT || x.err < 0)
 		return err;
-	store_fail(s, err, err_text(err)); /* what is sound is there to read */
+	store_read_only(s, err);
 	return 0;
 }
 

@@ -66,6 +66,8 @@ static int env_open(struct kv **out, struct os_disk *d, const struct kv_extent *
 		return 0;
 	}
 	kv_close(kv);
+	if (rc == EIO && !fresh) /* nothing was written: it can be made again */
+		return err_set(ERR_CORRUPT, "store: index: its first pages can't be read");
 	return kv_fail(rc);
 }
 

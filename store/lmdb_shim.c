@@ -13,7 +13,12 @@
 #define GATHER    (64 * 1024)
 #define PATH_KIND "store:"
 #define META      2 /* the first pages, written in part: LMDB chooses between them */
-#define CHECK_AT  8 /* in a page: mp_pad, of use only for fixed-size duplicates */
+/* In a page behind its number: mp_pad, of use only for fixed-size duplicates; mp_flags, of which
+ * P_OVERFLOW; how many pages the value has. */
+#define CHECK_AT  8
+#define FLAGS_AT  10
+#define OVERFLOWN 4
+#define PAGES_AT  12
 
 struct lmdb_disk {
 	struct os_disk *d;
@@ -269,6 +274,39 @@ static void seal(struct lmdb_disk *l, void *p, size_t n, uint64_t at)
 		l->sound[i / 8] &= (uint8_t)~(1u << i % 8);
 }
 
+/* Can it be read? A touch has no way to say that it can't. */
+static bool readable(struct lmdb_disk *l, uint64_t page)
+{
+	uint64_t at = page * LMDB_DISK_PAGE, number;
+	size_t n = LMDB_DISK_PAGE;
+	uint64_t on_disk = place(&n, l, at);
+
+	if (!l->d->ops->map_read ||
+		l->d->ops->map_read(l->d, l->map + at, on_disk, &number, sizeof(number)) >= 0)
+		return true;
+	os_log(OS_ERROR, "svc=store event=index-page-unreadable page=%llu byte=%llu",
+		(unsigned long long)page, (unsigned long long)on_disk);
+	l->damaged = true;
+	return false;
+}
+
+/* Of a long value the pages behind its first are touched without asking. */
+static bool readable_behind(struct lmdb_disk *l, uint64_t page)
+{
+	const char *head = l->map + page * LMDB_DISK_PAGE;
+	uint16_t flags;
+	uint32_t pages;
+
+	memcpy(&flags, head + FLAGS_AT, sizeof(flags));
+	memcpy(&pages, head + PAGES_AT, sizeof(pages));
+	if (!(flags & OVERFLOWN))
+		return true;
+	for (uint64_t i = page + 1; i < page + pages && i < l->n / LMDB_DISK_PAGE; i++)
+		if (!readable(l, i))
+			return false;
+	return true;
+}
+
 int store_lmdb_sound(const void *page)
 {
 	struct lmdb_disk *l = of_map(page);
@@ -278,6 +316,8 @@ int store_lmdb_sound(const void *page)
 	i = at / LMDB_DISK_PAGE;
 	if (l->sound[i / 8] & 1u << i % 8)
 		return 1;
+	if (!readable(l, i))
+		return 0;
 	memcpy(&check, (const uint8_t *)page + CHECK_AT, sizeof(check));
 	if (i < META || memcmp(page, &i, sizeof(i)) != 0 || check != check_of(page)) {
 		size_t n = LMDB_DISK_PAGE;
@@ -286,6 +326,8 @@ int store_lmdb_sound(const void *page)
 		l->damaged = true;
 		return 0;
 	}
+	if (!readable_behind(l, i))
+		return 0;
 	l->sound[i / 8] |= (uint8_t)(1u << i % 8);
 	return 1;
 }

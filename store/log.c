@@ -83,6 +83,19 @@ static void head_pack(uint8_t out[static LOG_BLOCK], const struct log_geometry *
 	le_put(out, os_siphash(g->uuid, str_n(out + 8, LOG_BLOCK - 8)), 8);
 }
 
+int log_get(struct os_disk *d, const struct log_geometry *g, uint32_t unit, uint32_t at, void *p,
+	size_t n)
+{
+	uint64_t offset = g->base + (uint64_t)unit * g->unit_bytes + at;
+	int err = os_disk_read(d, offset, p, n);
+
+	return err == ERR_IO ? err_set(ERR_CORRUPT,
+				       "store: the disk can't read the log at unit %u, byte %u "
+				       "(byte %llu of the disk)",
+				       (unsigned)unit, (unsigned)at, (unsigned long long)offset)
+			     : err;
+}
+
 int unit_head_read(
 	struct unit_head *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit)
 {
@@ -92,10 +105,9 @@ int unit_head_read(
 
 	if (unit >= g->units)
 		return ERR_NOENT;
-	err = os_disk_read(d, offset, b, sizeof(b));
+	err = log_get(d, g, unit, 0, b, sizeof(b));
 	if (err < 0)
-		return err_set(err, "store: can't read the disk at byte %llu (unit %u)",
-			(unsigned long long)offset, (unsigned)unit);
+		return err;
 	*out = (struct unit_head){ le_get(b + 32, 8), le_get(b + 48, 8), le_get(b + 56, 8),
 		(uint32_t)le_get(b + 12, 4) };
 	if (le_get(b + 8, 4) != UNIT_MAGIC || memcmp(b + 16, g->uuid, 16) != 0 ||

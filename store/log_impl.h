@@ -109,8 +109,8 @@ typedef int log_group_fn(void *ctx, uint64_t seq, const struct log_pos *after);
 /*
  * From log_open's position on: every record of every whole group, then `group` once for it (may be
  * NULL). A bad tail is cut: the log goes on there. ERR_CORRUPT: a bad group with a valid later one
- * behind it; the sentence says where; the log is then read-only. The functions may log_read, but
- * not write. BLOCKS.
+ * behind it, or a place where the disk can't be read and one may stand; the sentence says where; the
+ * log is then read-only. The functions may log_read, but not write. BLOCKS.
  */
 MUST_CHECK int log_replay(struct log *l, log_record_fn *record, log_group_fn *group, void *ctx);
 /* The durable records of one unit, in order; of the newest as far as it goes. ERR_CORRUPT says

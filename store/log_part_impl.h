@@ -39,12 +39,15 @@ struct log {
 	size_t used;
 
 	int err; /* sticky: refuses everything */
-	char why[200];
+	char why[256];
 };
 
 /* ---- log.c ---- */
 uint64_t log_offset(const struct log *l, uint32_t unit, uint32_t at);
-/* ERR_NOENT: not the head of a unit of this log. BLOCKS. */
+/* ERR_CORRUPT: it can't be read; what stands there is unknown, as where it is damaged. BLOCKS. */
+MUST_CHECK int log_get(struct os_disk *d, const struct log_geometry *g, uint32_t unit, uint32_t at,
+	void *p, size_t n);
+/* ERR_NOENT: not the head of a unit of this log. ERR_CORRUPT: unreadable. BLOCKS. */
 MUST_CHECK int unit_head_read(
 	struct unit_head *out, struct os_disk *d, const struct log_geometry *g, uint32_t unit);
 MUST_CHECK int unit_head_write(struct log *l, uint32_t unit, const struct unit_head *h);

@@ -22,10 +22,11 @@ static int window_get(uint8_t **out, struct window *w, uint32_t unit, uint32_t a
 		if (len > l->room)
 			len = (uint32_t)l->room;
 		w->n = 0;
-		err = os_disk_read(l->d, log_offset(l, unit, at), w->p, len);
+		err = log_get(l->d, &l->g, unit, at, w->p, len);
+		if (err < 0 && n < len) /* what lies behind may be what can't be read */
+			err = log_get(l->d, &l->g, unit, at, w->p, len = n);
 		if (err < 0)
-			return err_set(err, "store: can't read the log at unit %u, byte %u",
-				(unsigned)unit, (unsigned)at);
+			return err;
 		w->unit = unit;
 		w->at = at;
 		w->n = len;
@@ -386,9 +387,10 @@ static int first_group(
 	*out = (struct log_pos){ h->generation, h->seq, h->prev, unit, LOG_BLOCK, 0 };
 	for (;;) {
 		int err = part_get(&p, &payload, w, h->generation, unit, out->at);
-		if (err < 0 && err != ERR_NOENT)
+		if (err < 0 && err != ERR_NOENT && err != ERR_CORRUPT)
 			return err;
-		if (err < 0 || p.prev != out->check) /* here the parts end */
+		if (err < 0 ||
+			p.prev != out->check) /* here the parts end, or replay says why not */
 			return more ? ERR_AGAIN : 0;
 		if (p.number == 0) {
 			out->seq = p.base;

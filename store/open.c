@@ -158,6 +158,7 @@ void store_stats(struct store_stats *out, struct store *s)
 	*out = s->stats;
 	out->seq = s->seq;
 	out->index_damaged = kv_damaged(s->kv);
+	out->read_only = s->failed ? s->fail_text : NULL;
 	out->size_bytes = (uint64_t)s->super.units * s->super.unit_bytes;
 	/* The unit that the log will go on in is empty as well. */
 	out->used_bytes =
@@ -214,6 +215,15 @@ void store_fail(struct store *s, int err, const char *text)
 	snprintf(s->fail_text, sizeof(s->fail_text), "%s", text);
 	os_log(OS_ERROR, "svc=store event=failed seq=%llu why=\"%s\"", (unsigned long long)s->seq,
 		s->fail_text);
+}
+
+void store_read_only(struct store *s, int err)
+{
+	char text[sizeof(s->fail_text)];
+
+	snprintf(text, sizeof(text), "%.190s; read only until recovered from a backup",
+		err_text(err));
+	store_fail(s, err, text);
 }
 
 void store_turn_end(struct store *s)

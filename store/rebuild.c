@@ -69,7 +69,9 @@ static int find_units(struct rebuild *x)
 		int err = s->units[u].state == UNIT_INDEX
 			? ERR_NOENT
 			: unit_head_read(&f->head, s->disk, &g, u);
-		if (err < 0 && err != ERR_NOENT)
+		if (err == ERR_CORRUPT) /* whether it is of the log is unknown */
+			store_read_only(s, err);
+		else if (err < 0 && err != ERR_NOENT)
 			return err;
 		f->unit = u;
 		x->n += err >= 0;
@@ -192,7 +194,7 @@ static int read_objects(struct rebuild *x)
 	if (err >= 0)
 		err = log_replay(s->log, see, see_group, x);
 	if (err == ERR_CORRUPT) {
-		store_fail(s, err, err_text(err));
+		store_read_only(s, err);
 		err = 0;
 	}
 	if (err >= 0)
@@ -200,9 +202,25 @@ static int read_objects(struct rebuild *x)
 	return err;
 }
 
+/* Nothing is given back before a checkpoint behind it is complete. */
+static void check_gap(struct rebuild *x, size_t i)
+{
+	uint64_t here = x->units[i].head.generation, next = here + 1;
+
+	if (i + 1 < x->n)
+		next = x->units[i + 1].head.generation;
+	if (next == here + 1)
+		return;
+	store_read_only(x->s,
+		err_set(ERR_CORRUPT,
+			"store: the log lacks what was written between unit %u and unit "
+			"%u",
+			(unsigned)x->units[i].unit, (unsigned)x->units[i + 1].unit));
+}
+
 /*
- * From the unit of the checkpoint's begin on: from there to the end no unit is missing. What belongs
- * to no group is behind the log's end.
+ * From the unit of the checkpoint's begin on: from there to the end no unit may be missing. What
+ * belongs to no group is behind the log's end.
  */
 static int read_keys(struct rebuild *x)
 {
@@ -211,13 +229,16 @@ static int read_keys(struct rebuild *x)
 
 	x->keys = true;
 	if (!x->from && x->units[0].head.generation != 1)
-		return err_set(
-			ERR_CORRUPT, "store: the log's beginning is gone, and no checkpoint");
+		return err_set(ERR_CORRUPT,
+			"store: the log's beginning is gone, and no checkpoint: recover it from "
+			"a backup");
 	for (size_t i = 0; i < x->n && err >= 0; i++) {
 		struct unit *u = &s->units[x->units[i].unit];
 		bool behind = i + 1 == x->n || x->units[i + 1].head.seq >= x->from;
 		if (behind && u->state == UNIT_LOG && u->generation == x->units[i].head.generation)
 			err = read_unit(x, i);
+		if (behind && err >= 0)
+			check_gap(x, i);
 	}
 	return err;
 }
@@ -242,8 +263,9 @@ int index_rebuild(struct store *s)
 	if (err >= 0)
 		err = changes_put(&x.out, KV_SYS, KEY_GARBAGE, STR_NONE);
 	kv_apply(s->kv, &x.out);
+	/* Without a position when something is missing: the next open must find that again. */
 	if (err >= 0)
-		err = index_forward(s);
+		err = s->failed ? kv_forward(s->kv) : index_forward(s);
 	changes_free(&x.out);
 	free(x.units);
 	os_log(OS_WARN, "svc=store event=index-rebuilt units=%zu damaged=%zu ms=%lld result=%d",

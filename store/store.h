@@ -26,10 +26,9 @@
  *    the local records at any time.
  *
  * Concurrency: edits take turns (a fiber lock held from begin to commit or abort; between the two
- *call nothing that BLOCKS but store_* itself). Edits that wait for the same flush become durable
- *together. Reads outside an edit see the last durable group, take no lock, do not switch fibers and
- *so are atomic with respect to everything: no read is marked BLOCKS (a page may be fetched from
- *disk).
+ * call nothing that BLOCKS but store_* itself). Edits that wait for the same flush become durable
+ * together. Reads outside an edit see the last durable group, take no lock, do not switch fibers and so
+ * are atomic with respect to everything: no read is marked BLOCKS (a page may be fetched from disk).
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -61,8 +60,7 @@ struct store_edit;
 struct store_why;
 struct store_driver {
 	const char *name;
-	uint32_t version; /* another number than on the disk: every row is dropped and derived again
-			   */
+	uint32_t version; /* another number than on the disk: all rows are derived again */
 	/*
 	 * Called inside the group that moves `ref` from old_tree to new_tree (old NULL: from
 	 * nothing; new NULL: deleted) and again on rebuild from nothing. Reads trees, blobs, local
@@ -100,7 +98,8 @@ MUST_CHECK int store_derive_row_del(struct store_derive *d, struct str key);
 /* Writes superblocks and an empty store over whatever was there. BLOCKS. */
 MUST_CHECK int store_format(struct os_disk *d);
 /*
- * ERR_CORRUPT / ERR_UNSUPPORTED (another version) say what was found. The store borrows the disk
+ * ERR_CORRUPT / ERR_UNSUPPORTED (another version) say what was found. With a damaged or unreadable log
+ * it opens to be read alone: store_stats says why, edits are refused with ERR_CORRUPT. Borrows the disk
  * and the driver until store_close. `driver` may be NULL (no rows; for tools). BLOCKS.
  */
 MUST_CHECK int store_open(struct store **out, struct os_disk *d, const struct store_driver *driver);
@@ -112,6 +111,7 @@ struct store_stats {
 	uint64_t seq, groups, edits, flushes; /* since open */
 	uint64_t index_rebuilds;              /* likewise: opening found it lost or damaged */
 	bool index_damaged;                   /* seen since: the next open makes it again */
+	const char *read_only;                /* why nothing is written any more; NULL: it is */
 	uint64_t used_bytes, size_bytes;
 	uint64_t map_faults, map_evictions;
 };
@@ -190,8 +190,8 @@ MUST_CHECK int store_blob_size(uint64_t *size_bytes, struct store *s, const stru
 /* The whole blob in the arena; ERR_LIMIT over `max`. */
 MUST_CHECK int store_blob_all(
 	struct str *out, struct arena *a, struct store *s, const struct store_oid *id, size_t max);
-/* ERR_CORRUPT when the bytes do not add up (checksums; verify compares ids as well). Part of a blob, any size in bounded memory: *n bytes from `offset`, less than `cap` only at the
- * end. */
+/* Part of a blob, any size in bounded memory: *n bytes from `offset`, less than `cap` only at the end.
+ * ERR_CORRUPT when the bytes do not add up (checksums; verify compares ids as well). */
 MUST_CHECK int store_blob_read(size_t *n, struct store *s, const struct store_oid *id,
 	uint64_t offset, void *p, size_t cap);
 

@@ -149,7 +149,7 @@ struct store {
 	struct os_waitq idle;
 	bool closing, failed; /* failed: nothing is written any more, */
 	int fail_err;         /* for this reason */
-	char fail_text[200];
+	char fail_text[256];
 	bool rebuilding; /* rows may be written piecemeal: they count only when complete */
 	bool rows_stale; /* no driver, but rows on the disk: the first edit marks them so */
 
@@ -188,6 +188,8 @@ struct store {
 
 /* From now on nothing is written. */
 void store_fail(struct store *s, int err, const char *text);
+/* While opening: the log is damaged, as the current sentence says, and what is sound can be read. */
+void store_read_only(struct store *s, int err);
 /* Takes the writer's turn: ERR_IO after a failed flush, ERR_CLOSED while closing. BLOCKS. */
 MUST_CHECK int store_turn(struct store *s, os_time deadline);
 void store_turn_end(struct store *s);

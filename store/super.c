@@ -207,7 +207,8 @@ int super_load(struct super *out, struct os_disk *d)
 	for (int i = 0; i < 2; i++) {
 		if (generation[i] == out->generation)
 			continue;
-		os_log(OS_WARN, "svc=store event=superblock-repaired copy=%d", i);
+		os_log(OS_WARN, "svc=store event=superblock-damaged copy=%d byte=%llu", i,
+			(unsigned long long)COPY_AT(i));
 		err = write_copy(d, i, out);
 		if (err < 0)
 			return err;

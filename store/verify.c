@@ -278,21 +278,27 @@ static int check_rows(struct store *s, struct store_verify *v)
 {
 	struct rows r = { .x.s = s, .v = v };
 	struct derive_all all = { .d = { .s = s, .seq = s->seq + 1, .verify = &r.x }, .s = s };
+	bool turn; /* nobody writes where nobody can */
 	int err;
 
+	if (s->failed)
+		report(v, "%s", s->fail_text);
 	if (!s->driver)
 		return 0;
-	err = store_turn(s, OS_FOREVER);
+	err = s->failed ? 0 : store_turn(s, OS_FOREVER);
 	if (err < 0)
 		return err;
-	err = group_flush(s);
+	turn = !s->failed;
+	if (turn)
+		err = group_flush(s);
 	if (err >= 0)
 		err = store_ref_list(s, STR("refs/"), derive_ref, &all);
 	if (err >= 0)
 		err = kv_scan(s->kv, KV_ROW, STR_NONE, STR_NONE, stored_row, &r);
 	if (err >= 0)
 		err = derived_rows(&r);
-	store_turn_end(s);
+	if (turn)
+		store_turn_end(s);
 	idset_free(&r.x.same);
 	changes_free(&r.x.other);
 	if (err < 0 && is_damage(err)) {

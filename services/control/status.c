@@ -25,7 +25,8 @@ void control_status(struct control *c, struct http_x *x, struct str rest)
 	(void)rest;
 	gather(&f, c);
 	control_reply(x, 200,
-		json_pack("{s:s%,s:s%,s:f,s:I,s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:b}}",
+		json_pack("{s:s%,s:s%,s:f,s:I,s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:b,s:"
+			  "s?}}",
 			"name", c->cfg.name.p, c->cfg.name.n, "version", c->cfg.version.p,
 			c->cfg.version.n, "uptime_sec", (double)f.up / (double)OS_SEC, "fibers",
 			(json_int_t)os_fiber_count(), "memory", "total_bytes",
@@ -35,50 +36,58 @@ void control_status(struct control *c, struct http_x *x, struct str rest)
 			"seq", (json_int_t)f.store.seq, "used_bytes",
 			(json_int_t)f.store.used_bytes, "size_bytes",
 			(json_int_t)f.store.size_bytes, "index_rebuilds",
-			(json_int_t)f.store.index_rebuilds, "index_damaged",
-			f.store.index_damaged));
+			(json_int_t)f.store.index_rebuilds, "index_damaged", f.store.index_damaged,
+			"read_only", f.store.read_only));
 }
 
 void control_metrics(struct control *c, struct http_x *x, struct str rest)
 {
-	struct facts f;
+	struct facts *f = arena_alloc(&x->arena, sizeof(*f));
 	struct buf b;
 
 	(void)rest;
-	gather(&f, c);
+	if (!f) {
+		control_fail(x, err_set(ERR_NOMEM, "control: out of memory"), NULL);
+		return;
+	}
+	gather(f, c);
 	const struct {
 		const char *name, *type, *help;
 		double value;
 	} rows[] = {
 		{ "uptime_seconds", "gauge", "Since the service started.",
-			(double)f.up / (double)OS_SEC },
+			(double)f->up / (double)OS_SEC },
 		{ "fibers", "gauge", "Fibers that exist.", os_fiber_count() },
-		{ "memory_total_bytes", "gauge", "Memory of the machine.", (double)f.memory_total },
-		{ "memory_free_bytes", "gauge", "Memory nobody uses.", (double)f.memory_free },
-		{ "connections", "gauge", "Open TCP connections.", (double)f.net.connections },
+		{ "memory_total_bytes", "gauge", "Memory of the machine.",
+			(double)f->memory_total },
+		{ "memory_free_bytes", "gauge", "Memory nobody uses.", (double)f->memory_free },
+		{ "connections", "gauge", "Open TCP connections.", (double)f->net.connections },
 		{ "connections_accepted_total", "counter", "TCP connections taken in.",
-			(double)f.net.accepted },
+			(double)f->net.accepted },
 		{ "connections_refused_total", "counter", "TCP connections over a limit.",
-			(double)f.net.refused },
+			(double)f->net.refused },
 		{ "network_received_bytes_total", "counter", "TCP payload in.",
-			(double)f.net.bytes_in },
+			(double)f->net.bytes_in },
 		{ "network_sent_bytes_total", "counter", "TCP payload out.",
-			(double)f.net.bytes_out },
+			(double)f->net.bytes_out },
 		{ "store_seq", "counter", "Number of the last durable commit group.",
-			(double)f.store.seq },
+			(double)f->store.seq },
 		{ "store_groups_total", "counter", "Commit groups since the start.",
-			(double)f.store.groups },
-		{ "store_edits_total", "counter", "Edits since the start.", (double)f.store.edits },
+			(double)f->store.groups },
+		{ "store_edits_total", "counter", "Edits since the start.",
+			(double)f->store.edits },
 		{ "store_flushes_total", "counter", "Flushes of the disk since the start.",
-			(double)f.store.flushes },
+			(double)f->store.flushes },
 		{ "store_used_bytes", "gauge", "Bytes of the disk in use.",
-			(double)f.store.used_bytes },
+			(double)f->store.used_bytes },
 		{ "store_size_bytes", "gauge", "Bytes the store can hold.",
-			(double)f.store.size_bytes },
+			(double)f->store.size_bytes },
+		{ "store_read_only", "gauge", "1: nothing can be written any more.",
+			f->store.read_only ? 1 : 0 },
 		{ "store_map_faults_total", "counter", "Pages read on demand.",
-			(double)f.store.map_faults },
+			(double)f->store.map_faults },
 		{ "store_map_evictions_total", "counter", "Pages given back.",
-			(double)f.store.map_evictions },
+			(double)f->store.map_evictions },
 	};
 	buf_init(&b, &x->arena);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -35,7 +35,9 @@ int dav_edit_begin(struct store_edit **e, struct dav_request *r)
 {
 	int err = store_edit_begin(e, r->cfg->store, r->ref, os_after(EDIT_NS));
 
-	if (err < 0)
+	if (err == ERR_CORRUPT || err == ERR_IO) /* nothing is written any more */
+		dav_refuse(r, 503, STR_NONE, NULL, err_text(err));
+	else if (err < 0)
 		dav_fail_err(r, err);
 	return err;
 }

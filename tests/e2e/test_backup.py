@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: ISC
 """An estate is backed up, deleted, and comes back on an empty machine; stock git and an IMAP client judge."""
 import base64
+import fcntl
 import hashlib
+import imaplib
 import os
 import re
 import shutil
@@ -455,5 +457,76 @@ def every_service_comes_back(e):
             assert a.json("verify", service)["mismatches"] == []
 
 
+def parts(disk):
+    """Where the first parts of the log begin, as (group, byte of the disk), by the form store/log_part_impl.h gives them."""
+    with open(disk, "rb") as f:
+        data = f.read(8 << 20)
+    found, at = [], -1
+    while (at := data.find(b"lPrT", at + 1)) >= 0:
+        if at % 512 == 8 and int.from_bytes(data[at + 16:at + 24], "little") == at - 8:
+            found.append((int.from_bytes(data[at + 40:at + 48], "little"), at - 8))
+    return sorted(found)
+
+
+def is_free(path):
+    with open(path, "rb") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def a_bad_place_in_the_log_is_served_around(e):
+    """Breakage: damage where the log is replayed stops the appliance, is written over, or is told to nobody."""
+    backup = os.path.join(e.folder, "backup")
+    e.password()
+    for n in range(6):
+        deliver(e, 1, start=n)
+    pid, supervisor = e.service()["pid"], e.supervisor()
+    os.kill(supervisor, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    harness.until("the disk is let go", lambda: is_free(e.disk()))
+    group, at = parts(e.disk())[-3]
+    with open(e.disk(), "r+b") as f:
+        f.seek(at + 200)
+        byte = f.read(1)
+        f.seek(at + 200)
+        f.write(bytes([byte[0] ^ 4]))
+    e.up()
+    told = e.wait_ready()["why"]
+    assert f"byte {at} of the disk" in told and "read only" in told and "backup" in told, told
+    conn = imap(e)
+    before = seen(conn)
+    assert 0 < len(before["INBOX"][2]) < 6, before
+    try:
+        said = conn.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")
+    except imaplib.IMAP4.error as error:
+        said = ("NO", [str(error).encode()])
+    assert said[0] == "NO" and b"CORRUPTION" in said[1][0] and b"read only" in said[1][0], said
+    mailmodel.select(conn)
+    said = conn.uid("STORE", "1", "+FLAGS", r"(\Flagged)")
+    assert said[0] == "NO" and b"CORRUPTION" in said[1][0], said
+    conn.logout()
+    try:
+        deliver(e, 1)
+        raise AssertionError("a message is taken in that can't be kept")
+    except smtplib.SMTPDataError as error:
+        assert error.smtp_code == 451, error
+    mismatches = e.json("verify", "mail", code=None)["mismatches"]
+    assert any(f"byte {at} of the disk" in str(m) for m in mismatches), mismatches
+    e.run("backup", backup)
+    with open(e.disk(), "rb") as f:
+        f.seek(at + 200)
+        assert f.read(1) == bytes([byte[0] ^ 4]), "the bad place was written to"
+    lose(e)
+    recover(e, backup)
+    e.up()
+    after = seen(imap(e))["INBOX"][2]
+    assert sorted(m[2] for m in after.values()) == sorted(m[2] for m in before["INBOX"][2].values()), after
+    deliver(e, 1)
+
+
 sys.exit(harness.main([comes_back, stale_backup_names_no_uid_twice, refuses, killed_backup_leaves_the_last,
-                       killed_recover_leaves_nothing, stopped_and_gathered, cut_history_comes_back, every_service_comes_back], targets=("unix", "virt")))
+                       killed_recover_leaves_nothing, stopped_and_gathered, cut_history_comes_back, every_service_comes_back,
+                       a_bad_place_in_the_log_is_served_around], targets=("unix", "virt")))

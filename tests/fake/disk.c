@@ -36,7 +36,7 @@ static int fails(struct fake_disk *f, bool is_read)
 
 static int is_bad(const struct fake_disk *f, uint64_t at, size_t n)
 {
-	if (at >= f->bad_at + f->bad_n || f->bad_at >= at + n)
+	if (!f->bad_n || at >= f->bad_at + f->bad_n || f->bad_at >= at + n)
 		return 0;
 	return err_set(ERR_IO, "fake disk: these bytes can't be read");
 }
@@ -87,6 +87,8 @@ static int fake_write(struct os_disk *d, uint64_t at, const void *p, size_t n)
 	add_pending(f, at, p, n); /* one that failed may have got there all the same */
 	if (err >= 0)
 		memcpy(f->live + at, p, n);
+	if (err >= 0 && at <= f->bad_at && f->bad_at + f->bad_n <= at + n)
+		f->bad_n = 0; /* as disks put another sector in its place */
 	return err;
 }
 
@@ -162,6 +164,14 @@ static void fake_map_release(struct os_disk *d, void *at, uint64_t n)
 	munmap(at, n);
 }
 
+static int fake_map_read(struct os_disk *d, const void *at, uint64_t offset, void *p, size_t n)
+{
+	int err = is_bad(fake_of(d), offset & ~(uint64_t)4095, 4096); /* a whole page is read */
+
+	(void)at;
+	return err < 0 ? err : fake_read_now(d, offset, p, n);
+}
+
 static void fake_close(struct os_disk *d)
 {
 	struct fake_disk *f = fake_of(d);
@@ -173,7 +183,7 @@ static void fake_close(struct os_disk *d)
 }
 
 static const struct os_disk_ops ops = { fake_read, fake_write, fake_flush, fake_read_now,
-	fake_map_reserve, fake_map_at, fake_map_release, fake_close };
+	fake_map_reserve, fake_map_at, fake_map_release, fake_map_read, fake_close };
 
 /* fd -1: private memory. */
 static uint8_t *zeroes(uint64_t bytes, int fd)

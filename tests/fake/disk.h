@@ -29,7 +29,7 @@ struct fake_disk {
 	bool eager;             /* do not let others run in between */
 	uint64_t fail_after;    /* operations until everything fails; 0: never */
 	bool fails_reads;       /* else only writes and flushes fail */
-	uint64_t bad_at, bad_n; /* bytes that can't be read; what is mapped is not asked */
+	uint64_t bad_at, bad_n; /* bytes that can't be read until they are written */
 	void (*on_flush)(struct fake_disk *f); /* before a flush takes effect */
 	void (*on_op)(struct fake_disk *f);    /* before a write or flush takes effect */
 	struct fake_tape *tape;                /* records them (tests/fake/tape.h) */

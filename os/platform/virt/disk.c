@@ -144,6 +144,13 @@ static void blk_map_release(struct os_disk *d, void *at, uint64_t n)
 	os_map_release(at, n);
 }
 
+static int blk_map_read(struct os_disk *d, const void *at, uint64_t offset, void *p, size_t n)
+{
+	(void)d;
+	(void)offset;
+	return os_map_read(at, p, n);
+}
+
 static void blk_close(struct os_disk *d)
 {
 	struct blk *b = (struct blk *)d;
@@ -161,6 +168,7 @@ static const struct os_disk_ops ops = {
 	.map_reserve = blk_map_reserve,
 	.map_at = blk_map_at,
 	.map_release = blk_map_release,
+	.map_read = blk_map_read,
 	.close = blk_close,
 };
 

@@ -78,7 +78,8 @@ static int edit_new(
 	return err;
 }
 
-int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, os_time deadline)
+static int begin(struct store_edit **out, struct store *s, struct str ref, os_time deadline,
+	bool use_reserve)
 {
 	struct store_oid base;
 	bool has;
@@ -87,7 +88,8 @@ int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, o
 	if (err < 0)
 		return err;
 	store_user_add(s);
-	space_wait(s, deadline);
+	if (!use_reserve)
+		space_wait(s, deadline);
 	err = store_turn(s, deadline);
 	if (err < 0) {
 		store_user_del(s);
@@ -104,7 +106,19 @@ int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, o
 	s->edit = *out;
 	s->edit->has_base = has;
 	s->edit->base = base;
+	s->edit->use_reserve = use_reserve;
 	return 0;
+}
+
+int store_edit_begin(struct store_edit **out, struct store *s, struct str ref, os_time deadline)
+{
+	return begin(out, s, ref, deadline, false);
+}
+
+int store_edit_begin_reserved(
+	struct store_edit **out, struct store *s, struct str ref, os_time deadline)
+{
+	return begin(out, s, ref, deadline, true);
 }
 
 struct store *store_edit_store(struct store_edit *e)
@@ -396,11 +410,6 @@ static int edit_join(struct store_edit *e, struct gref *r, struct group *g, bool
 		r->tree = *tree;
 	}
 	return err;
-}
-
-void store_edit_use_reserve(struct store_edit *e)
-{
-	e->use_reserve = true;
 }
 
 /* Adds the edit to the open group; *rp stays NULL when there is nothing to write or wait for. */

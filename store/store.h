@@ -215,9 +215,11 @@ struct store_why {
 	struct str name, email, message; /* author, and subject [+ body] of the commit */
 	int64_t time;                    /* Unix seconds; 0: now */
 };
-struct store_edit;
-/* BLOCKS for its turn. The ref is made by its first commit. */
+/* BLOCKS for its turn, and a while for room a sweep gives back. The first commit makes the ref. */
 MUST_CHECK int store_edit_begin(
+	struct store_edit **out, struct store *s, struct str ref, os_time deadline);
+/* To delete, on a full disk as well: may use the room kept for this, and waits for none. BLOCKS. */
+MUST_CHECK int store_edit_begin_reserved(
 	struct store_edit **out, struct store *s, struct str ref, os_time deadline);
 /* Reading through the edit: its own changes and those of edits before it. */
 MUST_CHECK int store_edit_find(struct store_entry *out, struct store_edit *e, struct str path);
@@ -232,8 +234,6 @@ MUST_CHECK int store_edit_put(struct store_edit *e, struct str path,
 MUST_CHECK int store_edit_put_bytes(struct store_edit *e, struct str path, struct str bytes);
 MUST_CHECK int store_edit_del(
 	struct store_edit *e, struct str path); /* a blob or a whole folder; ERR_NOENT */
-/* For what must work on a full disk, such as deleting: the edit may use the room kept for this. */
-void store_edit_use_reserve(struct store_edit *e);
 /* Local records of the same group. `get` sees the group's puts; the result is borrowed until the
  * next store call. */
 MUST_CHECK int store_edit_local_get(struct str *out, struct store_edit *e, struct str key);

@@ -358,7 +358,8 @@ static int sweep(struct sweep *w)
 	if (err >= 0)
 		err = horizon_clean(s);
 	log_tell(&now, s->log);
-	s->swept_at = now.generation;
+	if (err >= 0) /* one given up is wanted as before */
+		s->swept_at = now.generation;
 	return err;
 }
 

@@ -72,6 +72,7 @@ bool dav_path_mine(const struct dav_request *r, const struct dav_path *p);
 /* ---- edits ---- */
 /* An edit of the user's branch; < 0: an error was replied. BLOCKS. */
 int dav_edit_begin(struct store_edit **e, struct dav_request *r);
+int dav_edit_begin_reserved(struct store_edit **e, struct dav_request *r); /* to delete */
 /* From here on the request sees the branch as the edit does. */
 MUST_CHECK int dav_refresh(struct dav_request *r, struct store_edit *e);
 /* The same; also, the collection that was checked is there as it was, and nobody else at `at` (NULL: a

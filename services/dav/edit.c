@@ -31,15 +31,23 @@ void dav_fail_err(struct dav_request *r, int err)
 	dav_refuse(r, 500, STR_NONE, NULL, "the server failed; its log says why");
 }
 
-int dav_edit_begin(struct store_edit **e, struct dav_request *r)
+static int begun(int err, struct dav_request *r)
 {
-	int err = store_edit_begin(e, r->cfg->store, r->ref, os_after(EDIT_NS));
-
 	if (err == ERR_CORRUPT || err == ERR_IO) /* nothing is written any more */
 		dav_refuse(r, 503, STR_NONE, NULL, err_text(err));
 	else if (err < 0)
 		dav_fail_err(r, err);
 	return err;
+}
+
+int dav_edit_begin(struct store_edit **e, struct dav_request *r)
+{
+	return begun(store_edit_begin(e, r->cfg->store, r->ref, os_after(EDIT_NS)), r);
+}
+
+int dav_edit_begin_reserved(struct store_edit **e, struct dav_request *r)
+{
+	return begun(store_edit_begin_reserved(e, r->cfg->store, r->ref, os_after(EDIT_NS)), r);
 }
 
 int dav_refresh(struct dav_request *r, struct store_edit *e)

@@ -349,9 +349,8 @@ void dav_delete(struct dav_request *r)
 		dav_collection_folder(&path, r->path.segs, r->path.n);
 	else
 		dav_item_file(&path, r->path.segs, r->path.n);
-	if (path.err < 0 || dav_edit_begin(&e, r) < 0)
+	if (path.err < 0 || dav_edit_begin_reserved(&e, r) < 0)
 		return;
-	store_edit_use_reserve(e);
 	err = store_edit_find(&there, e, buf_str(&path));
 	if (err >= 0 && !dav_conditions(r, &there.oid)) {
 		store_edit_abort(e);

@@ -170,12 +170,13 @@ static int commit(struct restoring *g)
 
 static int one_edit(struct restoring *g)
 {
-	int err = store_edit_begin(&g->e, g->w->store, g->r->ref, os_after(EDIT_NS));
+	os_time most = os_after(EDIT_NS);
+	int err = g->r->exact /* it may be what makes room */
+		? store_edit_begin_reserved(&g->e, g->w->store, g->r->ref, most)
+		: store_edit_begin(&g->e, g->w->store, g->r->ref, most);
 
 	if (err < 0)
 		return err;
-	if (g->r->exact)
-		store_edit_use_reserve(g->e); /* it may be what makes room */
 	g->changed = g->again = false;
 	g->aside = NULL;
 	err = gather(g);

@@ -106,11 +106,11 @@ static int find_places(struct copying *c)
 static int copy_some(struct copying *c, const struct mail_pick *picks, size_t n)
 {
 	size_t end = c->done;
-	int err = mail_edit_begin(&c->w, c->box->acct);
+	int err = c->move /* to the trash, most of the time */
+		? mail_edit_begin_reserved(&c->w, c->box->acct)
+		: mail_edit_begin(&c->w, c->box->acct);
 	if (err < 0)
 		return err;
-	if (c->move) /* to the trash, most of the time */
-		store_edit_use_reserve(c->w->e);
 	err = find_places(c);
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		err = copy_one(c, end, &picks[i]);
@@ -136,10 +136,9 @@ static int copy_some(struct copying *c, const struct mail_pick *picks, size_t n)
 static int take_back_some(struct copying *c, const struct mail_pick *made, size_t n)
 {
 	struct mail_uid_rec rec;
-	int err = mail_edit_begin(&c->w, c->box->acct);
+	int err = mail_edit_begin_reserved(&c->w, c->box->acct);
 	if (err < 0)
 		return err;
-	store_edit_use_reserve(c->w->e);
 	err = find_places(c);
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		err = mail_edit_uid(&rec, c->w, &c->to, made[i].lane, made[i].seq);

@@ -8,7 +8,7 @@
 #define LANES_MAX  (64 * 1024) /* bytes of .lanes */
 #define TURN_WAIT  (60 * OS_SEC)
 
-int mail_edit_begin(struct mail_edit **out, struct mail_account *a)
+static int begin(struct mail_edit **out, struct mail_account *a, bool reserved)
 {
 	struct mail_edit *w = calloc(1, sizeof(*w));
 	if (w == NULL)
@@ -21,7 +21,8 @@ int mail_edit_begin(struct mail_edit **out, struct mail_account *a)
 		buf_init(&w->slot[i].path, NULL);
 		arena_init(&w->slot[i].arena, MAIL_LEAF_BYTES);
 	}
-	int err = store_edit_begin(&w->e, a->m->s, a->ref, os_after(TURN_WAIT));
+	int err = reserved ? store_edit_begin_reserved(&w->e, a->m->s, a->ref, os_after(TURN_WAIT))
+			   : store_edit_begin(&w->e, a->m->s, a->ref, os_after(TURN_WAIT));
 	if (err < 0) {
 		mail_edit_abort(w);
 		return err;
@@ -29,6 +30,16 @@ int mail_edit_begin(struct mail_edit **out, struct mail_account *a)
 	mail_catch_up(a->m);
 	*out = w;
 	return 0;
+}
+
+int mail_edit_begin(struct mail_edit **out, struct mail_account *a)
+{
+	return begin(out, a, false);
+}
+
+int mail_edit_begin_reserved(struct mail_edit **out, struct mail_account *a)
+{
+	return begin(out, a, true);
 }
 
 void mail_edit_abort(struct mail_edit *w)

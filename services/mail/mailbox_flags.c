@@ -82,10 +82,10 @@ static int flag_some(struct flagging *f, struct mail_box *b, const uint32_t *uid
 	struct mail_pick *picks = NULL;
 	size_t count = 0;
 	f->changed = false;
-	int err = mail_edit_begin(&f->w, b->acct);
+	/* \Deleted comes before every EXPUNGE. */
+	int err = mail_edit_begin_reserved(&f->w, b->acct);
 	if (err < 0)
 		return err;
-	store_edit_use_reserve(f->w->e); /* \Deleted comes before every EXPUNGE */
 	err = mail_edit_box(&f->place, f->w, b);
 	if (err == 0)
 		err = mail_pick(&picks, &count, b, uids, n);
@@ -142,10 +142,9 @@ static int expunge_some(struct mail_box *b, const uint32_t *uids, size_t n)
 	struct mail_pick *picks = NULL;
 	size_t count = 0;
 	bool changed = false;
-	int err = mail_edit_begin(&w, b->acct);
+	int err = mail_edit_begin_reserved(&w, b->acct);
 	if (err < 0)
 		return err;
-	store_edit_use_reserve(w->e);
 	err = mail_edit_box(&place, w, b);
 	if (err == 0)
 		err = mail_pick(&picks, &count, b, uids, n);

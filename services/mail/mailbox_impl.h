@@ -359,6 +359,8 @@ struct mail_edit {
 };
 /* Takes the writer's turn; views and lists are up to date then. BLOCKS. */
 MUST_CHECK int mail_edit_begin(struct mail_edit **out, struct mail_account *a);
+/* For what must work on a full disk (store_edit_begin_reserved). BLOCKS. */
+MUST_CHECK int mail_edit_begin_reserved(struct mail_edit **out, struct mail_account *a);
 /* Frees the edit in every case. BLOCKS. */
 MUST_CHECK int mail_edit_commit(struct mail_edit *w, struct str message);
 MUST_CHECK int mail_edit_commit_id(

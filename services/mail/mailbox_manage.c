@@ -155,9 +155,9 @@ static int must_be_free(struct mail_edit *w, struct str path)
 }
 
 /* Take the turn with a checked name. */
-static int begin(struct mail_edit **w, struct str *normal, struct mail_account *a, struct str name)
+static int checked(
+	int err, struct mail_edit **w, struct str *normal, struct mail_account *a, struct str name)
 {
-	int err = mail_edit_begin(w, a);
 	if (err < 0)
 		return err;
 	err = mail_name_normal(normal, &(*w)->arena, name);
@@ -166,6 +166,11 @@ static int begin(struct mail_edit **w, struct str *normal, struct mail_account *
 	if (err < 0)
 		mail_edit_abort(*w);
 	return err;
+}
+
+static int begin(struct mail_edit **w, struct str *normal, struct mail_account *a, struct str name)
+{
+	return checked(mail_edit_begin(w, a), w, normal, a, name);
 }
 
 static int finish(struct mail_edit *w, int err, const char *what, struct str name)
@@ -240,10 +245,9 @@ static int delete(struct mail_edit *w, struct str name)
 int mail_delete(struct mail_account *a, struct str name)
 {
 	struct mail_edit *w;
-	int err = begin(&w, &name, a, name);
+	int err = checked(mail_edit_begin_reserved(&w, a), &w, &name, a, name);
 	if (err < 0)
 		return err;
-	store_edit_use_reserve(w->e);
 	return finish(w, delete (w, name), "delete", name);
 }
 

@@ -269,11 +269,11 @@ static int one_edit(struct restoring *g)
 	if (g->done == NULL)
 		return err_set(ERR_NOMEM, "mail: no memory to restore");
 	forget_places(g);
-	int err = mail_edit_begin(&g->w, g->a);
+	int err = r->exact /* it may be what makes room */
+		? mail_edit_begin_reserved(&g->w, g->a)
+		: mail_edit_begin(&g->w, g->a);
 	if (err < 0)
 		return err;
-	if (r->exact)
-		store_edit_use_reserve(g->w->e); /* it may be what makes room */
 	err = change(g);
 	if (err == 0)
 		err = message_of(&message, g);

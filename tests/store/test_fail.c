@@ -147,9 +147,8 @@ static int fill(void *p)
 	/* So does what only rewrites, when it asks for the reserve. */
 	for (unsigned i = 0; i < 2; i++) {
 		struct store_edit *e;
-		OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
-		if (i)
-			store_edit_use_reserve(e);
+		OK(i ? store_edit_begin_reserved(&e, s, BRANCH, OS_FOREVER)
+		     : store_edit_begin(&e, s, BRANCH, OS_FOREVER));
 		OK(store_edit_put_bytes(e, STR("d/flags"), str_n(junk, 20000)));
 		cr_expect_eq(store_edit_commit(NULL, e, &why_test), i ? 0 : ERR_NOSPACE);
 	}

@@ -255,6 +255,86 @@ static int kept(void *p)
 	return 0;
 }
 
+/* ---- a sweep that fails, a sweep that lasts ---- */
+static int given_up(void *p)
+{
+	struct fake_disk *f = p;
+	struct store_sweep w = { 0 };
+	struct store *s;
+
+	OK(store_open(&s, &f->d, NULL));
+	for (unsigned k = 0; k < 20; k++)
+		OK(put_big(s, BRANCH, "f/%u", k));
+	f->bad_at = UNITS_AT + LOG_BLOCK; /* trees and commits among it */
+	f->bad_n = s->super.unit_bytes - LOG_BLOCK;
+	cr_expect_lt(store_sweep(s, &w), 0);
+	cr_expect_eq(s->swept_at, 0);
+	f->bad_n = 0;
+	OK(store_sweep(s, &w));
+	cr_expect_gt(s->swept_at, 0);
+	store_close(s);
+	return 0;
+}
+
+/* Breakage it catches: a disk stays full, since a sweep that got nowhere counts. */
+Test(sweep, given_up_is_wanted_as_before)
+{
+	on_disk(given_up, 8 * MIB);
+}
+
+struct beginner {
+	struct store *s;
+	bool reserved, begun;
+	unsigned *ended;
+};
+
+static void begin_one(void *arg)
+{
+	struct beginner *b = arg;
+	struct store_edit *e;
+
+	OK(b->reserved ? store_edit_begin_reserved(&e, b->s, BRANCH, OS_FOREVER)
+		       : store_edit_begin(&e, b->s, BRANCH, OS_FOREVER));
+	b->begun = true;
+	store_edit_abort(e);
+	++*b->ended;
+}
+
+static int lasting(void *p)
+{
+	struct fake_disk *f = p;
+	struct store *s;
+	unsigned k = 0, ended = 0;
+	int err = 0;
+
+	f->eager = true;
+	OK(store_open(&s, &f->d, NULL));
+	while (err >= 0)
+		err = put_big(s, BRANCH, "f/%u", k++);
+	cr_assert_eq(err, ERR_NOSPACE);
+	s->keeper = s->sweeping = true; /* as if, and without end */
+	struct beginner adds = { s, false, false, &ended }, deletes = { s, true, false, &ended };
+	OK(os_spawn("adds", begin_one, &adds));
+	OK(os_spawn("deletes", begin_one, &deletes));
+	for (unsigned i = 0; i < 10; i++)
+		os_yield();
+	cr_expect(deletes.begun, "a delete waits for room it does not need");
+	cr_expect(!adds.begun, "it is about to be refused for room that is coming");
+	s->keeper = s->sweeping = false;
+	os_wake_all(&s->room);
+	while (ended < 2)
+		os_yield();
+	cr_expect(adds.begun);
+	store_close(s);
+	return 0;
+}
+
+/* Breakage it catches: deletes that wait ten seconds each while a full disk is swept. */
+Test(sweep, deletes_do_not_wait_for_it)
+{
+	on_disk(lasting, 8 * MIB);
+}
+
 Test(sweep, by_itself, .timeout = 120)
 {
 	on_disk(kept, 8 * MIB);

@@ -76,8 +76,8 @@ static int64_t now_sec(const struct store *s)
 	return os_wall_sec() + s->ahead_sec;
 }
 
-/* The time from which on all is kept; INT64_MIN: for ever. */
-static int kept_from(int64_t *out, struct store *s, struct str ref)
+/* The time from which on all is kept; INT64_MIN: for ever. `step` of HORIZON_STEPS towards the least. */
+static int kept_from(int64_t *out, struct store *s, struct str ref, unsigned step)
 {
 	struct store_horizon h;
 	int err = store_horizon_get(&h, s, ref);
@@ -85,8 +85,9 @@ static int kept_from(int64_t *out, struct store *s, struct str ref)
 	*out = INT64_MIN;
 	if (err < 0 || h.keep_days == 0)
 		return err;
-	if (h.keep_days_min && space_presses(s))
-		h.keep_days = h.keep_days_min;
+	if (h.keep_days_min)
+		h.keep_days -= (uint32_t)((uint64_t)(h.keep_days - h.keep_days_min) * step /
+			HORIZON_STEPS);
 	*out = now_sec(s) - (int64_t)h.keep_days * DAY;
 	return 0;
 }
@@ -156,6 +157,8 @@ static int stood_at(struct store_oid *out, struct store *s, struct str ref, int6
 /* ---- the cut ---- */
 struct horizon {
 	struct store *s;
+	unsigned step;
+	bool moved;
 	struct oids cuts;  /* where each ref with a horizon stood */
 	struct oids holds; /* commits the boundary must not pass */
 	struct oids whole; /* branches kept for ever */
@@ -170,7 +173,7 @@ static int sort_ref(void *ctx, struct str ref, const struct store_oid *commit)
 	int err = oids_add(&h->tips, commit);
 
 	if (err >= 0)
-		err = kept_from(&time, h->s, ref);
+		err = kept_from(&time, h->s, ref, h->step);
 	if (err < 0)
 		return err;
 	if (time == INT64_MIN)
@@ -336,6 +339,7 @@ static int cut(struct horizon *h)
 	}
 	if (err >= 0 && before.n)
 		err = find_edge(&edge, h, &before, &seen);
+	h->moved = edge.n > 0;
 	if (err >= 0)
 		err = write_changes(h->s, &edge);
 	changes_free(&edge);
@@ -347,6 +351,7 @@ static int cut(struct horizon *h)
 /* ---- records of refs ---- */
 struct prune {
 	struct store *s;
+	unsigned step;
 	struct changes out;
 	char ref[REF_MAX]; /* whose records these are */
 	size_t ref_n;
@@ -368,7 +373,7 @@ static int next_ref(struct prune *p, struct str ref, const struct store_ref_reco
 		p->all = newest->time < now_sec(p->s) - (int64_t)GONE_DAYS * DAY;
 		return 0;
 	}
-	return err < 0 ? err : kept_from(&p->time, p->s, ref);
+	return err < 0 ? err : kept_from(&p->time, p->s, ref, p->step);
 }
 
 static int prune_one(void *ctx, struct str ref, struct str key, const struct store_ref_record *r)
@@ -388,9 +393,9 @@ static int prune_one(void *ctx, struct str ref, struct str key, const struct sto
 	return err >= 0 && p->out.n >= PRUNE_AT ? write_changes(p->s, &p->out) : err;
 }
 
-static int prune_records(struct store *s)
+static int prune_records(struct store *s, unsigned step)
 {
-	struct prune p = { .s = s };
+	struct prune p = { .s = s, .step = step };
 	int err = ref_record_each(s, prune_one, &p);
 
 	if (err >= 0)
@@ -399,9 +404,9 @@ static int prune_records(struct store *s)
 	return err;
 }
 
-int horizon_move(struct store *s)
+int horizon_move(bool *moved, struct store *s, unsigned step)
 {
-	struct horizon h = { .s = s };
+	struct horizon h = { .s = s, .step = step };
 	int err = store_ref_list(s, STR("refs/"), sort_ref, &h);
 
 	if (err >= 0)
@@ -412,7 +417,8 @@ int horizon_move(struct store *s)
 	free(h.holds.p);
 	free(h.whole.p);
 	free(h.tips.p);
-	return err < 0 ? err : prune_records(s);
+	*moved = h.moved;
+	return err < 0 ? err : prune_records(s, step);
 }
 
 /* ---- afterwards ---- */

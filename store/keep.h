@@ -33,7 +33,7 @@ MUST_CHECK int store_pin_list(struct store *s, struct str prefix, store_ref_fn *
 /* ---- the horizon: how far back a branch's history is kept ---- */
 struct store_horizon {
 	uint32_t keep_days;     /* 0: all, the default */
-	uint32_t keep_days_min; /* under space pressure it may shrink to this; 0: never */
+	uint32_t keep_days_min; /* under space pressure it may shrink towards this; 0: never */
 };
 MUST_CHECK int store_horizon_set(struct store *s, struct str ref, const struct store_horizon *h);
 MUST_CHECK int store_horizon_get(struct store_horizon *out, struct store *s, struct str ref);

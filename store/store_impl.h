@@ -221,7 +221,7 @@ MUST_CHECK int flush_if_big(struct store *s); /* holding the turn. BLOCKS */
 MUST_CHECK int group_wait(struct store *s, struct group *g);
 /* ERR_NOSPACE when `bytes` more leave less than the reserve; smaller limit for deletes. */
 MUST_CHECK int space_check(struct store *s, size_t bytes, bool grows);
-bool space_presses(const struct store *s); /* horizons may move to their least */
+bool space_presses(const struct store *s); /* horizons may move towards their least */
 /* Nobody is refused for want of room that the keeper's sweep is about to give back. Not holding the
  * turn. BLOCKS, for a while. */
 void space_wait(struct store *s, os_time deadline);

@@ -340,23 +340,37 @@ static int wait_for_walks(struct store *s)
 	return err < 0 ? err_set(ERR_BUSY, "store: somebody reads the whole history") : 0;
 }
 
-static int sweep(struct sweep *w)
+static int sweep_once(struct store *s, struct store_sweep *told)
 {
-	struct store *s = w->s;
-	struct log_pos now;
-	int err = horizon_move(s);
+	struct sweep w = { .s = s, .told = told };
+	int err = wait_for_walks(s);
 
+	told->objects = 0;
 	if (err >= 0)
-		err = wait_for_walks(s);
+		err = mark_all(&w);
 	if (err >= 0)
-		err = mark_all(w);
+		err = forget_dead(&w);
 	if (err >= 0)
-		err = forget_dead(w);
-	if (err >= 0)
-		err = make_room(w);
+		err = make_room(&w);
 	s->sweep = NULL;
-	if (err >= 0)
-		err = horizon_clean(s);
+	mark_end(&w);
+	return err < 0 ? err : horizon_clean(s);
+}
+
+/* Under pressure histories lose their oldest part first, and no more than makes room. */
+static int sweep(struct store *s, struct store_sweep *told)
+{
+	struct log_pos now;
+	bool moved;
+	int err = 0;
+
+	for (unsigned step = 0; step <= HORIZON_STEPS && err >= 0; step++) {
+		if (step && !space_presses(s))
+			break;
+		err = horizon_move(&moved, s, step);
+		if (err >= 0 && (moved || !step))
+			err = sweep_once(s, told);
+	}
 	log_tell(&now, s->log);
 	if (err >= 0) /* one given up is wanted as before */
 		s->swept_at = now.generation;
@@ -391,7 +405,6 @@ bool store_sweep_wanted(const struct store *s)
 
 int store_sweep(struct store *s, struct store_sweep *told)
 {
-	struct sweep w = { .s = s, .told = told };
 	os_time start = os_now();
 	int err = s->closing ? err_set(ERR_CLOSED, "store: closing") : 0;
 
@@ -402,8 +415,7 @@ int store_sweep(struct store *s, struct store_sweep *told)
 	s->sweeping = true;
 	store_user_add(s);
 	told->objects = told->kept = told->moved_bytes = told->freed_bytes = 0;
-	err = sweep(&w);
-	mark_end(&w);
+	err = sweep(s, told);
 	s->sweeping = false;
 	os_wake_all(&s->room);
 	os_log(err < 0 ? OS_WARN : OS_INFO,

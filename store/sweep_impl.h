@@ -43,8 +43,12 @@ typedef int pin_fn(void *ctx, struct str name, const struct store_oid *commit, i
 MUST_CHECK int pin_each(struct store *s, struct str prefix, pin_fn *fn, void *ctx);
 
 /* ---- horizon.c ---- */
-/* Cuts histories at their horizons; forgets records of refs that nobody asks for any more. BLOCKS. */
-MUST_CHECK int horizon_move(struct store *s);
+/*
+ * Cuts histories at their horizons; forgets records of refs that nobody asks for any more. `step` 0:
+ * where they are set; HORIZON_STEPS: at their least. *moved: a history became shorter. BLOCKS.
+ */
+#define HORIZON_STEPS 8
+MUST_CHECK int horizon_move(bool *moved, struct store *s, unsigned step);
 /* Forgets boundary commits that are gone. BLOCKS. */
 MUST_CHECK int horizon_clean(struct store *s);
 

@@ -332,3 +332,73 @@ Test(horizon, moves_up_to_its_least_before_a_write_is_refused, .timeout = 60)
 {
 	on_disk(pressed, 4 * MIB);
 }
+
+/* ---- no more than makes room ---- */
+#define VERSIONS 9
+
+static int drop_record(void *ctx, struct str ref, struct str key, const struct store_ref_record *r)
+{
+	(void)r;
+	return str_eq(ref, BRANCH) ? changes_del(ctx, KV_SYS, key) : 0;
+}
+
+/* One version of a large file each 40 days, so far as dates tell. */
+static void write_versions(struct store *s, struct store_oid id[VERSIONS])
+{
+	static char text[600 * 1000];
+	struct changes kv = { 0 };
+	struct store_edit *e;
+	struct group *g;
+	uint64_t seed = 1;
+
+	for (unsigned i = 0; i < VERSIONS; i++) {
+		struct store_why why = why_test;
+		why.time = os_wall_sec() - (int64_t)(330 - 40 * i) * DAY;
+		for (size_t k = 0; k < sizeof(text); k++)
+			text[k] = (char)fake_random(&seed);
+		OK(store_edit_begin(&e, s, BRANCH, OS_FOREVER));
+		OK(store_edit_put_bytes(e, STR("file"), str_n(text, sizeof(text))));
+		OK(store_edit_commit(&id[i], e, &why));
+	}
+	OK(ref_record_each(s, drop_record, &kv));
+	OK(store_turn(s, OS_FOREVER));
+	OK(group_open(&g, s));
+	changes_move(&g->kv, &kv);
+	OK(group_flush(s));
+	store_turn_end(s);
+}
+
+static int little(void *p)
+{
+	struct store_horizon h = { .keep_days = 400, .keep_days_min = 10 };
+	static char text[60 * 1000];
+	struct fake_disk *f = p;
+	struct store_oid id[VERSIONS];
+	struct arena a;
+	struct store *s;
+
+	OK(store_open(&s, &f->d, NULL));
+	write_versions(s, id);
+	OK(store_horizon_set(s, BRANCH, &h));
+	sweep(s);
+	cr_expect(is_here(s, &id[0]), "there was room");
+	arena_init(&a, MIB);
+	for (unsigned k = 0; !space_presses(s); k++) { /* nothing of it to be given back */
+		noise(text, sizeof(text), 1000 + k);
+		OK(put_text(
+			s, STR("refs/heads/live"), num(&a, "f%u", k), str_n(text, sizeof(text))));
+	}
+	arena_free(&a);
+	sweep(s);
+	cr_expect(!space_presses(s));
+	cr_expect(!is_here(s, &id[0]), "the oldest makes room");
+	cr_expect(is_here(s, &id[VERSIONS / 2]), "history goes that is not in the way");
+	store_close(s);
+	return 0;
+}
+
+/* Breakage it catches: a year of history given up where a month of it was enough. */
+Test(horizon, loses_no_more_than_makes_room)
+{
+	on_disk(little, 12 * MIB);
+}

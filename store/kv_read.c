@@ -153,9 +153,13 @@ static void walk_look_back(struct walk *w)
 {
 	MDB_val k, v;
 	struct str value;
+	int rc = mdb_cursor_get(w->c, &k, &v, w->rc ? MDB_LAST : MDB_PREV);
 
-	if (mdb_cursor_get(w->c, &k, &v, w->rc ? MDB_LAST : MDB_PREV) != 0)
+	if (rc) {
+		if (rc != MDB_NOTFOUND) /* the cursor has lost its place */
+			w->rc = rc;
 		return;
+	}
 	if (w->err >= 0)
 		w->err = kv_unseal(&value, w->kv, w->t, k, v);
 	if (!w->rc)

@@ -37,6 +37,11 @@ struct os_disk_ops {
 	 * ERR_IO where it would panic. A touch right afterwards does not.
 	 */
 	int (*map_read)(struct os_disk *, const void *at, uint64_t offset, void *p, size_t n);
+	/*
+	 * Has the page at `at`, where `offset` is shown, stayed in memory since this was last asked of
+	 * it? If not, the device may read it again, and wrongly. NULL: nobody knows.
+	 */
+	bool (*map_kept)(struct os_disk *, const void *at, uint64_t offset);
 	void (*close)(struct os_disk *);
 };
 struct os_disk {

@@ -38,6 +38,8 @@ MUST_CHECK int os_map_attach(void *at, unsigned disk, uint64_t offset, uint64_t 
  * ERR_BAD.
  */
 MUST_CHECK int os_map_read(const void *at, void *p, size_t n);
+/* Has the page at `at` stayed in memory since this was last asked of it? */
+bool os_map_kept(const void *at);
 /* Detach everything in a reserved range and give the range back. */
 void os_map_release(void *at, uint64_t n);
 

@@ -76,8 +76,8 @@ extern size_t kv_tail_bytes;       /* (both smaller in tests) */
 #define KV_LAST STR("mpos") /* of KV_SYS: up to where LMDB knows the log */
 MUST_CHECK int kv_forward(struct kv *kv);
 /*
- * A page found sound is trusted while it is in memory; it may have been read again since, without
- * anybody being told. From now on all are doubted; a batch's end does so, too.
+ * A page found sound is trusted while it is in memory; where the disk can't tell (map_kept), it may
+ * have been read again since. From now on all are doubted; a batch's end does so, too.
  */
 void kv_doubt(struct kv *kv);
 uint64_t kv_free_bytes(const struct kv *kv); /* of its extents, never used so far */

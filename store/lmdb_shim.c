@@ -28,7 +28,7 @@ struct lmdb_disk {
 	char *map;
 	uint64_t reserved;
 	bool fresh, failed, damaged;
-	uint8_t *sound; /* a bit for each page found sound since it was written */
+	uint8_t *sound; /* a bit for each page found sound since it was written; if map_kept */
 	char *gather;   /* GATHER bytes: pages that lie together in the file but not in memory */
 };
 
@@ -290,6 +290,15 @@ static bool readable(struct lmdb_disk *l, uint64_t page)
 	return false;
 }
 
+/* Is what was found sound still what is in memory? */
+static bool kept(struct lmdb_disk *l, uint64_t page)
+{
+	uint64_t at = page * LMDB_DISK_PAGE;
+	size_t n = LMDB_DISK_PAGE;
+
+	return !l->d->ops->map_kept || l->d->ops->map_kept(l->d, l->map + at, place(&n, l, at));
+}
+
 /* Of a long value the pages behind its first are touched without asking. */
 static bool readable_behind(struct lmdb_disk *l, uint64_t page)
 {
@@ -314,6 +323,8 @@ int store_lmdb_sound(const void *page)
 	uint16_t check;
 
 	i = at / LMDB_DISK_PAGE;
+	if (!kept(l, i))
+		l->sound[i / 8] &= (uint8_t)~(1u << i % 8);
 	if (l->sound[i / 8] & 1u << i % 8)
 		return 1;
 	if (!readable(l, i))
@@ -329,6 +340,7 @@ int store_lmdb_sound(const void *page)
 	if (!readable_behind(l, i))
 		return 0;
 	l->sound[i / 8] |= (uint8_t)(1u << i % 8);
+	(void)kept(l, i); /* from here on */
 	return 1;
 }
 

@@ -172,6 +172,17 @@ static int fake_map_read(struct os_disk *d, const void *at, uint64_t offset, voi
 	return err < 0 ? err : fake_read_now(d, offset, p, n);
 }
 
+static bool fake_map_kept(struct os_disk *d, const void *at, uint64_t offset)
+{
+	struct fake_disk *f = fake_of(d);
+	bool again = f->again_at && offset / 4096 == f->again_at / 4096;
+
+	(void)at;
+	if (again)
+		f->again_at = 0;
+	return !again;
+}
+
 static void fake_close(struct os_disk *d)
 {
 	struct fake_disk *f = fake_of(d);
@@ -183,7 +194,7 @@ static void fake_close(struct os_disk *d)
 }
 
 static const struct os_disk_ops ops = { fake_read, fake_write, fake_flush, fake_read_now,
-	fake_map_reserve, fake_map_at, fake_map_release, fake_map_read, fake_close };
+	fake_map_reserve, fake_map_at, fake_map_release, fake_map_read, fake_map_kept, fake_close };
 
 /* fd -1: private memory. */
 static uint8_t *zeroes(uint64_t bytes, int fd)

@@ -30,6 +30,7 @@ struct fake_disk {
 	uint64_t fail_after;    /* operations until everything fails; 0: never */
 	bool fails_reads;       /* else only writes and flushes fail */
 	uint64_t bad_at, bad_n; /* bytes that can't be read until they are written */
+	uint64_t again_at;      /* the page of it leaves memory once; 0: none */
 	void (*on_flush)(struct fake_disk *f); /* before a flush takes effect */
 	void (*on_op)(struct fake_disk *f);    /* before a write or flush takes effect */
 	struct fake_tape *tape;                /* records them (tests/fake/tape.h) */

@@ -151,6 +151,13 @@ static int blk_map_read(struct os_disk *d, const void *at, uint64_t offset, void
 	return os_map_read(at, p, n);
 }
 
+static bool blk_map_kept(struct os_disk *d, const void *at, uint64_t offset)
+{
+	(void)d;
+	(void)offset;
+	return os_map_kept(at);
+}
+
 static void blk_close(struct os_disk *d)
 {
 	struct blk *b = (struct blk *)d;
@@ -169,6 +176,7 @@ static const struct os_disk_ops ops = {
 	.map_at = blk_map_at,
 	.map_release = blk_map_release,
 	.map_read = blk_map_read,
+	.map_kept = blk_map_kept,
 	.close = blk_close,
 };
 

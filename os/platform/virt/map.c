@@ -333,3 +333,13 @@ int os_map_read(const void *from, void *p, size_t n)
 	}
 	return 0;
 }
+
+bool os_map_kept(const void *at)
+{
+	uint64_t *pte = page_entry((uint64_t)at & -PAGE, false);
+	bool kept = pte && *pte & PTE_KEPT;
+
+	if (pte && *pte & PTE_P)
+		*pte |= PTE_KEPT;
+	return kept;
+}

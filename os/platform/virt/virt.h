@@ -130,6 +130,7 @@ void page_forget(uint64_t at); /* after taking rights away: drop the processor's
 #define PTE_A        (1ul << 5)
 #define PTE_D        (1ul << 6)
 #define PTE_BIG      (1ul << 7)
+#define PTE_KEPT     (1ul << 9) /* the processor ignores it: os_map_kept was asked */
 #define PTE_NX       (1ul << 63)
 #define PTE_ADDR     0x000ffffffffff000ul
 

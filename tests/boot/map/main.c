@@ -152,6 +152,17 @@ static void copied(void)
 	CHECK(os_map_read((const char *)map + size - 1, room, 2) == ERR_BAD);
 }
 
+/* Breakage: a page that came anew passes for the one that was there. */
+static void kept(void)
+{
+	CHECK(map[0] == 0);
+	(void)os_map_kept(map);
+	CHECK(os_map_kept(map) && os_map_kept((const char *)map + 100));
+	straight(); /* more than memory holds */
+	CHECK(!os_map_kept(map));
+	CHECK(map[0] == 0 && !os_map_kept(map) && os_map_kept(map));
+}
+
 static void bounded(void)
 {
 	struct os_map_stats s;
@@ -195,6 +206,7 @@ void os_start(void)
 	}
 	random_order();
 	straight();
+	kept();
 	copied();
 	extents();
 	gives_way();

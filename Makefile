@@ -51,7 +51,8 @@ cflags.unix-asan := $(BASE) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-isystem build/tp/unix/include
 # Administration and merges: in an image their bytes count more than their time.
-COLD := services/control/% $(addprefix services/dav/,about% appliance% copy% intake% make% merge% outgo% page% push% \
+COLD := identity/% services/control/% $(addprefix store/,horizon% keeper% open% pin% rebuild% shallow% super% sweep% verify%) \
+	$(addprefix services/dav/,about% appliance% copy% intake% make% merge% outgo% page% push% \
 	rejected% restore% words%)
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)

@@ -244,14 +244,13 @@ static const char *told(struct rig *r, const char *name)
 {
 	static const char begin[] = "<C:calendar-data>", end[] = "</C:calendar-data>";
 	const char *at = strstr(r->reply.p, arena_fmt(&r->a, CAL "%s.ics<", name).p);
-	const char *to = at ? strstr(at, end) : NULL;
-	struct str one, rest;
+	const char *from = at ? strstr(at, begin) : NULL, *to = from ? strstr(from, end) : NULL;
+	struct str one, rest = str_n(from, to ? (size_t)(to - from) : 0);
 	struct buf b;
 
-	at = at ? strstr(at, begin) : NULL;
-	cr_assert(at && to && at < to, "%s", name);
+	cr_assert_gt(rest.n, strlen(begin), "%s", name);
 	buf_init(&b, &r->a);
-	rest = str_n(at + strlen(begin), (size_t)(to - at) - strlen(begin));
+	rest = str_sub(rest, strlen(begin), rest.n);
 	while (rest.n) {
 		str_cut(&one, &rest, rest, '\n');
 		if (str_ends(one, STR("&#13;")))

@@ -52,8 +52,8 @@ cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno
 	-isystem build/tp/unix/include
 # Administration and merges: in an image their bytes count more than their time.
 COLD := identity/% services/control/% $(addprefix store/,horizon% keeper% open% pin% rebuild% shallow% super% sweep% verify%) \
-	$(addprefix services/dav/,about% appliance% copy% intake% make% merge% outgo% page% push% \
-	rejected% restore% words%)
+	$(addprefix services/dav/,about% appliance% copy% edit% intake% make% merge% options% outgo% page% principal% \
+	props_set% push% rejected% restore% words%)
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \
 	-isystem build/tp/virt/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
 TP_LIBS := -lgit2 -lz -ldeflate -llmdb -lmbedtls -lsodium -ljansson -lical -lexpat -ltzdata

@@ -222,11 +222,8 @@ static int change(struct store_edit *e, struct job *j)
 		err = dav_res_find(&j->from, r, &r->path);
 	if (err >= 0 && j->from.node.collection != collection)
 		err = err_set(ERR_CONFLICT, "it has changed meanwhile");
-	if (err >= 0 && !dav_conditions(r, &j->from.node.oid)) {
-		store_edit_abort(e);
-		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+	if (err >= 0 && dav_hold(e, r, &j->from.node.oid) < 0)
 		return ERR_CONFLICT;
-	}
 	if (err >= 0 && dav_res_find(&there, r, &j->to) >= 0 && (err = replace(e, j, &there)) < 0)
 		return err;
 	if (err >= 0)

@@ -75,7 +75,9 @@ int dav_edit_begin(struct store_edit **e, struct dav_request *r);
 int dav_edit_begin_reserved(struct store_edit **e, struct dav_request *r); /* to delete */
 /* From here on the request sees the branch as the edit does. */
 MUST_CHECK int dav_refresh(struct dav_request *r, struct store_edit *e);
-/* The same; also, the collection that was checked is there as it was, and nobody else at `at` (NULL: a
+/* Do the conditions (If, If-Match, ...) still hold, once refreshed? < 0: replied, and the edit is aborted. */
+MUST_CHECK int dav_hold(struct store_edit *e, struct dav_request *r, const struct store_oid *etag);
+/* The same as dav_refresh; also, the collection that was checked is there as it was, and nobody else at `at` (NULL: a
  * collection is to be written) took the UID; ERR_CONFLICT. */
 MUST_CHECK int dav_still(
 	struct store_edit *e, struct dav_request *r, struct dav_res *up, const struct dav_path *at);

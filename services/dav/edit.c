@@ -60,6 +60,15 @@ int dav_refresh(struct dav_request *r, struct store_edit *e)
 	return err;
 }
 
+int dav_hold(struct store_edit *e, struct dav_request *r, const struct store_oid *etag)
+{
+	if (dav_conditions(r, etag))
+		return 0;
+	store_edit_abort(e);
+	dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+	return ERR_CONFLICT;
+}
+
 int dav_still(
 	struct store_edit *e, struct dav_request *r, struct dav_res *up, const struct dav_path *at)
 {

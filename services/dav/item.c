@@ -351,12 +351,11 @@ void dav_delete(struct dav_request *r)
 		dav_item_file(&path, r->path.segs, r->path.n);
 	if (path.err < 0 || dav_edit_begin_reserved(&e, r) < 0)
 		return;
-	err = store_edit_find(&there, e, buf_str(&path));
-	if (err >= 0 && !dav_conditions(r, &there.oid)) {
-		store_edit_abort(e);
-		dav_refuse(r, 412, STR_NONE, NULL, "it has changed meanwhile");
+	err = dav_refresh(r, e);
+	if (err >= 0)
+		err = store_edit_find(&there, e, buf_str(&path));
+	if (err >= 0 && dav_hold(e, r, &there.oid) < 0)
 		return;
-	}
 	if (err >= 0)
 		err = dav_remove(e, &r->path, res.node.collection);
 	if (err < 0) {

@@ -168,6 +168,8 @@ void dav_proppatch(struct dav_request *r)
 	err = dav_refresh(r, e);
 	if (err >= 0)
 		err = dav_res_find(&res, r, &r->path);
+	if (err >= 0 && dav_hold(e, r, &res.node.oid) < 0)
+		return;
 	if (err >= 0) {
 		meta = *dav_res_meta(&res, r);
 		err = apply(&c, r, &meta, root, false);

@@ -307,6 +307,53 @@ Test(dav, lateness)
 	rig_run(&service, lateness);
 }
 
+/* What If named stood there when the request came, and another device was faster: caught is a DELETE or PROPPATCH
+ * that does not look again in its turn, and takes out what nobody has seen. */
+static void overtaken(struct rig *r)
+{
+	static const char *const methods[] = { "DELETE", "PROPPATCH" };
+	static const char set[] = "<propertyupdate xmlns='DAV:'><set><prop><displayname>b"
+				  "</displayname></prop></set></propertyupdate>";
+	struct store_why why = { STR("alice"), STR("a@b"), STR("put"), 0 };
+	struct str at[] = { STR("book"), STR("a") };
+	struct buf file;
+
+	buf_init(&file, &r->a);
+	dav_item_file(&file, at, 2);
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		struct late *l = arena_alloc(&r->a, sizeof(*l));
+		struct store_edit *e;
+
+		want(r, i ? 204 : 201, ask(r, "PUT", BOOK "a", NULL, "uid=1"));
+		*l = (struct late){ .r = *r,
+			.method = methods[i],
+			.target = BOOK "a",
+			.headers =
+				arena_fmt(&r->a, "If: ([%.*s])\r\n", STR_ARG(header(r, "ETag"))).p,
+			.body = i ? set : NULL };
+		arena_init(&l->r.a, 1 << 20);
+		cr_assert_eq(
+			store_edit_begin(&e, r->cfg.store, STR("refs/heads/alice"), OS_FOREVER), 0);
+		cr_assert_eq(os_spawn("late", late, l), 0);
+		for (int k = 0; k < 100; k++)
+			os_yield(); /* it has looked, and waits */
+		cr_assert_eq(l->status, 0, "%s did not wait", l->method);
+		cr_assert_eq(store_edit_put_bytes(e, buf_str(&file), STR("uid=1\nnew")), 0);
+		cr_assert_eq(store_edit_commit(NULL, e, &why), 0);
+		while (l->status == 0)
+			os_sleep(os_after(OS_MS));
+		cr_expect_eq(l->status, 412, "%s: %d", l->method, l->status);
+		want(r, 200, ask(r, "GET", BOOK "a", NULL, NULL));
+		cr_expect(says(r, "new"));
+		arena_free(&l->r.a);
+	}
+	want(r, 412, ask(r, "PROPPATCH", BOOK "a", "If-Match: \"1\"\r\n", set));
+}
+Test(dav, overtaken)
+{
+	rig_run(&service, overtaken);
+}
+
 /* Copies of copies: some dozens of requests would fill any disk's index. */
 static void copies(struct rig *r)
 {

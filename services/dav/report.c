@@ -82,10 +82,13 @@ static bool within(const struct dav_request *r, const struct dav_path *p)
 static bool is_member(struct dav_request *r, const struct dav_path *p)
 {
 	struct dav_res up = { .path = *p };
+	bool is;
 
 	up.path.n--;
-	return dav_res_find(&up, r, &up.path) >= 0 &&
+	is = dav_res_find(&up, r, &up.path) >= 0 &&
 		dav_res_meta(&up, r)->kind == r->cfg->service->kind;
+	dav_res_done(&up, r);
+	return is;
 }
 
 static void get_one(

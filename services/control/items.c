@@ -57,6 +57,11 @@ static int source_read(struct control_source *c, struct str *part)
 	return err;
 }
 
+static int no_line(void)
+{
+	return err_set(ERR_BAD, "no line {bytes} before an item");
+}
+
 /* A whole line in s->line; none at the end of the body. */
 static int read_line(struct source *s)
 {
@@ -68,12 +73,12 @@ static int read_line(struct source *s)
 		bool whole = str_cut(&head, &rest, s->part, '\n');
 		buf_add(&s->line, head);
 		s->part = rest;
+		if (s->line.n > FRAME_MAX || (whole && !s->line.n))
+			return no_line();
 		if (whole || s->line.err < 0)
 			return s->line.err;
-		if (s->line.n > FRAME_MAX)
-			break;
 	}
-	return err < 0 || !s->line.n ? err : err_set(ERR_BAD, "no line {bytes} before an item");
+	return err < 0 || !s->line.n ? err : no_line();
 }
 
 static int source_next(struct control_source *c, const json_t **head, uint64_t *bytes)
@@ -93,7 +98,7 @@ static int source_next(struct control_source *c, const json_t **head, uint64_t *
 		return err;
 	*head = s->head = frame(&s->left, buf_str(&s->line));
 	*bytes = s->left;
-	return s->head ? 0 : err_set(ERR_BAD, "no line {bytes} before an item");
+	return s->head ? 0 : no_line();
 }
 
 static int take_each(struct control *c, struct control_intake *in, struct http_x *x)

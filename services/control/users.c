@@ -104,9 +104,9 @@ static int expiry(int64_t *expires_sec, const json_t *body)
 	const json_t *days = json_object_get(body, "days");
 	json_int_t n = days ? json_integer_value(days) : ID_TOKEN_DAYS;
 
-	*expires_sec = os_wall_sec() + n * 86400;
 	if (n < 1 || n > ID_TOKEN_DAYS_MAX)
 		return err_set(ERR_BAD, "a token is good for 1 to %d days", ID_TOKEN_DAYS_MAX);
+	*expires_sec = os_wall_sec() + n * 86400;
 	return 0;
 }
 

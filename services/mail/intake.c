@@ -37,6 +37,14 @@ static uint32_t flags_of(const char *letters)
 	return flags;
 }
 
+/* Beyond any calendar's years (a leaf can't have all of them): as if it had come now. */
+static int64_t date_of(const json_t *date)
+{
+	const int64_t year_9999 = INT64_C(253402300799);
+	json_int_t sec = json_integer_value(date);
+	return sec < -year_9999 || sec > year_9999 ? 0 : sec;
+}
+
 /* What is no keyword here is left out. */
 static int read_keywords(struct mail_item *it, struct arena *a, const json_t *list)
 {
@@ -123,7 +131,7 @@ static int take_all(struct taking *t)
 				ERR_LIMIT, "mail: over %d messages at once", MAIL_APPEND_ITEMS_MAX);
 		*o = (struct one){ 0 };
 		o->item.flags = flags_of(json_string_value(json_object_get(head, "flags")));
-		o->item.internal_sec = json_integer_value(json_object_get(head, "date"));
+		o->item.internal_sec = date_of(json_object_get(head, "date"));
 		err = read_keywords(&o->item, &t->a, json_object_get(head, "keywords"));
 		if (err == 0)
 			err = take_bytes(o, t, bytes);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages taken in: what becomes of each, in whatever pieces it comes. */
 #include "services/mail/intake.h"
+#include "services/control/control.h"
+#include "tests/fake/stream.h"
 #include "tests/mail/mailbox_rig.h"
 
 struct letter {
@@ -67,7 +69,8 @@ static int take(
 static const struct letter letters[] = {
 	{ "{\"flags\":\"FS\",\"keywords\":[\"work\",\"a b\",\"Work\",7],\"date\":1000}",
 		{ "Subject: a\r\n\r\none", sizeof("Subject: a\r\n\r\none") - 1 } },
-	{ "{}", { "Subject: b\r\n\r\ntwo", sizeof("Subject: b\r\n\r\ntwo") - 1 } },
+	{ "{\"date\":-9223372036854775808}",
+		{ "Subject: b\r\n\r\ntwo", sizeof("Subject: b\r\n\r\ntwo") - 1 } },
 	{ "{\"flags\":\"T\"}", { "Subject: a\r\n\r\none", sizeof("Subject: a\r\n\r\none") - 1 } },
 	{ "{}", { "nul\0nul", sizeof("nul\0nul") - 1 } },
 	{ "{}", { "", sizeof("") - 1 } },
@@ -114,4 +117,43 @@ MAIL_TEST(taken_in_within_limits)
 	cr_expect_eq(take(r, &f, many, ARRAY_LEN(many), "INBOX", false), ERR_LIMIT);
 	cr_ok(take(r, &f, many, MAIL_APPEND_ITEMS_MAX, "INBOX", false));
 	cr_expect_eq(take(r, &f, letters, 1, "a//b", false), ERR_BAD);
+}
+
+#define TOKEN "0123456789abcdef0123456789abcdef"
+
+/* Over the wire: what is between items is refused, whether it comes in one piece or many, and is not taken for the end,
+ * which would say ok to the half of it. */
+MAIL_TEST(taken_in_by_lines)
+{
+	struct str keyword = arena_fmt(&r->arena, "%05000d", 0);
+	const char *bodies[] = { "{\"bytes\":3}\nabc{\"bytes\":3}\ndef",
+		"{\"bytes\":3}\nabc\n{\"bytes\":3}\ndef", "\n{\"bytes\":3}\nabc",
+		arena_fmt(&r->arena, "{\"bytes\":3,\"keywords\":[\"%.*s\"]}\nabc", STR_ARG(keyword))
+			.p };
+	struct control_items items;
+	struct control_config cfg = { .store = r->s,
+		.token = STR(TOKEN),
+		.name = STR("mail"),
+		.version = STR("0"),
+		.items = &items };
+	struct control *c;
+	mail_transfer(&items, r->m);
+	cr_ok(control_open(&c, &cfg));
+	for (size_t i = 0; i < 2 * ARRAY_LEN(bodies); i++) {
+		const char *body = bodies[i / 2];
+		struct fake_stream f;
+		fake_stream_init(&f,
+			arena_fmt(&r->arena,
+				"POST /v1/items?ref=refs/heads/alice HTTP/1.1\r\nHost: x\r\n"
+				"Connection: close\r\nAuthorization: Bearer " TOKEN "\r\n"
+				"Content-Length: %zu\r\n\r\n%s",
+				strlen(body), body),
+			i % 2 ? 7 : 1 << 20);
+		control_serve(c, &f.s);
+		cr_expect_eq(str_find(buf_str(&f.out), STR("\"commit\"")) >= 0, i == 0, "%zu", i);
+		cr_expect_eq(str_find(buf_str(&f.out), STR("no line {bytes}")) >= 0, i >= 2,
+			"%zu: %.*s", i, STR_ARG(buf_str(&f.out)));
+		fake_stream_free(&f);
+	}
+	control_close(c);
 }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define LOOK 1000 /* bytes of a line that are looked at */
+#define KEYWORDS_BYTES \
+	600 /* of one message: they go in the line before it, however they are escaped there */
 
 /* ---- From lines ---- */
 static int month_of(struct str s)
@@ -185,6 +187,17 @@ static void add_flag(struct prov_letter *out, char flag)
 		out->flags[n] = flag;
 }
 
+static void add_keywords(struct buf *b, struct str words)
+{
+	struct str word;
+
+	while (words.n) {
+		str_cut(&word, &words, words, ' ');
+		if (word.n && b->n + word.n < KEYWORDS_BYTES)
+			buf_fmt(b, "%s%.*s", b->n ? " " : "", STR_ARG(word));
+	}
+}
+
 /* A field that is the file's; false: the message's. */
 static bool own_field(struct reading *r, struct str line)
 {
@@ -202,7 +215,7 @@ static bool own_field(struct reading *r, struct str line)
 		return true;
 	}
 	if (str_ieq(name, STR("X-Keywords"))) {
-		buf_fmt(&r->l->keywords, "%s%.*s", r->l->keywords.n ? " " : "", STR_ARG(value));
+		add_keywords(&r->l->keywords, value);
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(more); i++)
@@ -224,7 +237,7 @@ static bool is_empty(struct str piece)
 
 static void header_line(struct reading *r, struct str piece)
 {
-	if (is_empty(piece)) {
+	if (r->starts && is_empty(piece)) {
 		r->header = r->skips = false;
 		letters_add(r->l, piece);
 		return;

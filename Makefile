@@ -51,7 +51,7 @@ cflags.unix-asan := $(BASE) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 cflags.unix-fuzz := $(BASE) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-isystem build/tp/unix/include
 # Administration and merges: in an image their bytes count more than their time.
-COLD := identity/% services/control/% $(addprefix store/,horizon% keeper% open% pin% rebuild% shallow% super% sweep% verify%) \
+COLD := identity/% services/control/% $(addprefix store/,horizon% index% keeper% merge% open% pin% rebuild% shallow% super% sweep% verify%) \
 	$(addprefix services/dav/,about% appliance% copy% edit% intake% make% merge% options% outgo% page% principal% \
 	props_set% push% rejected% restore% words%)
 cflags.virt-rel  := $(BASE) $(FRAME) -Os $(shell cat third_party/virt.cflags) -nostdinc \

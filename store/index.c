@@ -35,15 +35,31 @@ static unsigned kv_extents(struct kv_extent out[static EXTENTS_MAX], const struc
 	return u->extent_count;
 }
 
+/* Of a damaged log what looks free may be what replay no longer reached: sure is what was never used. */
+static void keep_unsure(struct store *s)
+{
+	_Alignas(16) uint8_t b[LOG_BLOCK];
+
+	for (uint32_t u = 0; u < s->super.units; u++)
+		if (s->units[u].state == UNIT_FREE &&
+			(os_disk_read(s->disk, UNITS_AT + (uint64_t)u * s->super.unit_bytes, b,
+				 sizeof(b)) < 0 ||
+				b[0] || memcmp(b, b + 1, sizeof(b) - 1) != 0))
+			log_unit_set(s->log, u, (struct unit){ .state = UNIT_LOG });
+}
+
 /* More room for LMDB, durably its own before it is used. */
 static int grow(void *ctx, struct kv_extent *out, uint64_t least, uint64_t wanted)
 {
 	struct store *s = ctx;
 	struct super u = s->super;
 	struct extent x = { .units = (uint32_t)((wanted + u.unit_bytes - 1) / u.unit_bytes) };
-	uint32_t most = log_units_free(s->log) / 4;
+	uint32_t most;
 	int err = ERR_NOSPACE;
 
+	if (s->failed)
+		keep_unsure(s);
+	most = log_units_free(s->log) / 4;
 	if (x.units > most)
 		x.units = most ? most : 1;
 	if (u.extent_count == EXTENTS_MAX)

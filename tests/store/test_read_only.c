@@ -223,6 +223,86 @@ Test(read_only, a_unit_missing_when_the_index_is_made_again)
 	on_disk(sealed_unit, 4 * MIB);
 }
 
+/* ---- room for the index ---- */
+#define FREE 6 /* units behind the log's */
+
+/* More rows than there is room for. */
+static int derive_much(void *ctx, struct store_derive *d, struct str ref,
+	const struct store_oid *old_tree, const struct store_oid *new_tree)
+{
+	static char text[2000];
+	char key[40];
+	int err = 0;
+
+	(void)ctx;
+	(void)ref;
+	(void)old_tree;
+	for (unsigned i = 0; new_tree && i < 2000 && err >= 0; i++) {
+		snprintf(key, sizeof(key), "row%u", i);
+		err = store_derive_row_put(d, str_of(key), str_n(text, sizeof(text)));
+	}
+	return err;
+}
+static const struct store_driver much = { .name = "much", .version = 1, .derive = derive_much };
+
+static int no_room(void *p)
+{
+	static char text[50000];
+	struct fake_disk *f = p, *full;
+	struct store *s;
+	struct super u;
+	uint64_t from, bytes, n = 0;
+
+	f->eager = true;
+	os_log_level(OS_ERROR + 1);
+	OK(store_open(&s, &f->d, NULL));
+	OK(put_text(s, BRANCH, STR("first"), STR("x")));
+	store_close(s);
+	OK(store_open(&s, &f->d, NULL));
+	from = log_end(s);
+	for (; log_units_free(s->log) > FREE; n++) {
+		noise(text, sizeof(text), n);
+		OK(put_text(s, STR("refs/heads/new"), STR("file"), str_n(text, sizeof(text))));
+	}
+	u = s->super;
+	bytes = log_end(s) - UNITS_AT;
+	full = fake_disk_sure(f);
+	store_close(s);
+	for (int no_index = 0; no_index < 2; no_index++) {
+		struct fake_disk *g = fake_disk_sure(full);
+		uint8_t *before = malloc(bytes);
+		struct arena a;
+		os_assert(before);
+		if (no_index)
+			lose_index(g, &u);
+		g->live[from + 9] ^= 4;
+		memcpy(before, g->live + UNITS_AT, bytes);
+		int err = store_open(&s, &g->d, &much);
+		cr_expect(err == 0 || err == ERR_NOSPACE, "%d %s", err, err_text(err));
+		if (err == 0)
+			store_close(s);
+		cr_expect_eq(memcmp(before, g->live + UNITS_AT, bytes), 0, "%d", no_index);
+		g->live[from + 9] ^= 4;
+		OK(store_open(&s, &g->d, NULL));
+		arena_init(&a, MIB);
+		cr_expect(str_eq(text_at(&a, s, STR("refs/heads/new"), STR("file")),
+				  str_n(text, sizeof(text))),
+			"%d", no_index);
+		arena_free(&a);
+		store_close(s);
+		os_disk_close(&g->d);
+		free(before);
+	}
+	os_disk_close(&full->d);
+	return 0;
+}
+
+/* Breakage it catches: the index grows into units of a damaged log that replay did not reach. */
+Test(read_only, what_replay_did_not_reach_is_not_overwritten)
+{
+	on_disk(no_room, 4 * MIB);
+}
+
 /* ---- the index ---- */
 /* All of it reads right, or reading says that the index is damaged. */
 static bool reads(struct store *s)

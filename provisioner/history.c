@@ -254,16 +254,22 @@ const char *prov_history_when(const struct prov_history *h, const json_t *moment
 	return s.p ? s.p : "";
 }
 
-void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last)
+void prov_history_print_restore(const struct prov_history *h, struct str what)
 {
-	const char *service = prov_quoted(h->x->p, h->x->c->s->name), *usual;
+	const char *usual;
 
-	printf("to undo: `allod");
+	printf("`allod");
 	if (prov_home(&usual, &h->x->p->arena, NULL) < 0 || strcmp(usual, h->x->p->home) != 0)
 		printf(" --home %s", prov_quoted(h->x->p, str_of(h->x->p->home)));
-	printf(" restore %s", service);
+	printf(" restore %s", prov_quoted(h->x->p, what));
 	if (h->named)
 		printf(" --user %s", prov_quoted(h->x->p, h->user));
+}
+
+void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last)
+{
+	printf("to undo: ");
+	prov_history_print_restore(h, h->x->c->s->name);
 	if (last)
 		printf(" --undo %.12s~1..%.12s`\n", first, last);
 	else

@@ -53,6 +53,8 @@ void prov_history_print(const struct prov_history *h, const json_t *row);
 void prov_history_print_properties(const json_t *row);
 /* "Fri 20 Nov 2026 13:58:12 +0100, commit 1234abcd1234" of {commit, time, at}. */
 const char *prov_history_when(const struct prov_history *h, const json_t *moment);
+/* The beginning of a restore as it can be typed, of this user in this estate; "`" opens it. */
+void prov_history_print_restore(const struct prov_history *h, struct str what);
 /* The command that takes back a commit, or all from `first` to `last` (NULL: only the first), as it can be
  * typed. */
 void prov_history_print_undo(const struct prov_history *h, const char *first, const char *last);

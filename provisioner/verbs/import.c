@@ -27,9 +27,9 @@ static void take_back(const struct prov_history *h, const char *first)
 	struct str box = folder ? str_of(folder) : h->x->path.n ? h->x->path : STR("INBOX");
 	struct str path = arena_fmt(&h->x->p->arena, "mail/%.*s", STR_ARG(box));
 
-	printf("to take it back, and what came there since: `allod restore %s --at %.12s~1 "
-	       "--exact`\n",
-		prov_quoted(h->x->p, path), first);
+	printf("to take it back, and what came there since: ");
+	prov_history_print_restore(h, path);
+	printf(" --at %.12s~1 --exact`\n", first);
 }
 
 static int open_intake(struct prov_intake **out, struct prov_history *h, size_t batch_items)
